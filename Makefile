@@ -1,0 +1,50 @@
+# make repro   build .venv, rebuild every experiment, sign, verify        make ui    look at the runs in MLflow
+# make test    build .venv, run the test suite                            make lint  ruff and mypy
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+EXPERIMENTS ?=
+
+# DVC and its stages look up `python` on the path; nothing of this phones home.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export DVC_NO_ANALYTICS := true
+export MLFLOW_DISABLE_TELEMETRY := true
+
+.PHONY: repro test lint ui bench clean env
+
+repro: $(VENV)/.pipeline .dvc/tmp/plots.html
+	synthtrail repro $(EXPERIMENTS)
+
+test: $(VENV)/.dev .dvc/tmp/plots.html
+	python -m pytest -n 2 --dist loadgroup
+
+lint: $(VENV)/.dev
+	ruff check
+	ruff format --check
+	mypy
+
+ui: $(VENV)/.pipeline
+	synthtrail ui
+
+bench: $(VENV)/.pipeline
+	python benchmarks/pipeline.py
+
+env: $(VENV)/.dev
+
+# `constraints.txt` pins what this version was tested with; see docs/install.md for a GPU build of torch.
+$(VENV)/.pipeline: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13) and "synthtrail needs Python 3.11, 3.12 or 3.13; set PYTHON=")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH) -c constraints.txt -e '.[pipeline]'
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.pipeline
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH) -c constraints.txt -e '.[dev]'
+	touch $@
+
+# DVC's page of plots loads Vega from a network; this one carries it.
+.dvc/tmp/plots.html: $(VENV)/.pipeline
+	synthtrail plots-page $@
+
+clean:
+	rm -rf $(VENV) build dist

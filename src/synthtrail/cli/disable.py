@@ -1,0 +1,48 @@
+"""Take an experiment out of params.yaml, its stages out of dvc.lock and its files from the workspace.
+
+Its entries stay in the ledger for ever, its artifacts in DVC's cache until they are disposed of there. The block is kept in
+catalog/, if it is not there yet, so that `synthtrail enable` brings it back.
+"""
+
+import argparse
+import shutil
+from pathlib import Path
+
+from synthtrail.cli.errors import CommandError
+from synthtrail.cli.params_file import ParamsFile
+from synthtrail.params import nearest
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("name", help="an experiment of params.yaml")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Remove the block of the experiment called `arguments.name`, and what its stages left in the workspace."""
+    name = arguments.name
+    params = ParamsFile(Path("params.yaml"))
+    if name not in params.experiments:
+        raise CommandError(f"params.yaml has no experiment {name!r}{nearest(name, set(params.experiments))}")
+    block = params.experiments.pop(name)
+    kept = Path("catalog") / f"{name}.yaml"
+    if not kept.exists():
+        params.write(kept, block)
+    params.save()
+    prune(name)
+    print(f"params.yaml: {name} removed; its block is kept in {kept}")
+    return 0
+
+
+def prune(name: str) -> None:
+    """Take the stages of an experiment that is off out of dvc.lock, and its files from the workspace."""
+    lock = Path("dvc.lock")
+    if lock.exists():
+        locked = ParamsFile(lock)
+        stages = locked.document.get("stages", {})
+        for stage in [stage for stage in stages if stage.endswith(f"@{name}")]:
+            del stages[stage]
+        locked.save()
+    for folder in (Path("data") / name, Path("data/records") / name):
+        shutil.rmtree(folder, ignore_errors=True)
+    (Path("catalog/expectations") / f"{name}.json").unlink(missing_ok=True)

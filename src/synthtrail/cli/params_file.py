@@ -1,0 +1,42 @@
+"""A YAML file that a person keeps: read, changed and written back with its comments and its order."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+from synthtrail.cli.errors import CommandError
+from synthtrail.storage.files import write_text
+
+
+class ParamsFile:
+    """The document at `path`, to be changed in place and saved."""
+
+    def __init__(self, path: Path) -> None:
+        from ruamel.yaml import YAML  # noqa: PLC0415 - an auditor's commands do not need it
+
+        self.path = path
+        self.yaml = YAML()
+        self.yaml.width = 110
+        self.document = self.read(path)
+
+    @property
+    def experiments(self) -> Any:
+        """The blocks below `experiments:`, to be changed in place."""
+        return self.document["experiments"]
+
+    def read(self, path: Path) -> Any:
+        """Return the document at `path`."""
+        try:
+            return self.yaml.load(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise CommandError(f"{path}: no such file; run this from the root of the project") from None
+
+    def write(self, path: Path, value: Any) -> None:
+        """Write `value` as a document of its own to `path`."""
+        out = io.StringIO()
+        self.yaml.dump(value, out)
+        write_text(path, out.getvalue())
+
+    def save(self) -> None:
+        """Write the document back to where it came from."""
+        self.write(self.path, self.document)

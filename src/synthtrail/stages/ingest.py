@@ -1,0 +1,74 @@
+"""`ingest`: read the source, check by what right it is used, infer its schema, plan the later stages.
+
+In: the source that `params.yaml` names. Out: `raw/` (the data as read, its schema), `plan/` (what the later stages are asked to
+do), and the expectations that git keeps. Nothing is dropped: what was read is what is written, and the record counts it.
+"""
+
+import dataclasses
+from pathlib import Path
+
+from synthtrail import params
+from synthtrail.data import sources
+from synthtrail.data.registry import MODALITIES
+from synthtrail.data.sources import Source
+from synthtrail.evaluation.expectations import suite_for_git
+from synthtrail.lineage import Work
+from synthtrail.params import Experiment
+from synthtrail.stages.context import Context, StageError
+from synthtrail.stages.plan import write_plans
+from synthtrail.storage.files import staged_folder, write_json, write_text
+
+
+def ingest(context: Context) -> None:
+    """Run the stage for the experiment of `context`."""
+    asked = params.one(Path("params.yaml"), context.name)
+    source = sources.read(Path(asked.source), asked.target)
+    experiment = reconcile(asked, source)
+    modality = MODALITIES[experiment.modality]
+    schema = modality.infer(source.data, experiment.target)
+    salts = context.salts(experiment.data_class, source.sha256)
+    with staged_folder(context.layout.raw) as folder:
+        count = modality.write(folder, modality.whole, [source.data], salt=salts(modality.whole))
+        write_json(folder / "schema.json", salted(schema.to_json(), salts("schema.json")))
+    write_plans(experiment, context.layout.plan("train").parent)
+    write_text(context.layout.expectations, suite_for_git(schema, experiment.data_class))
+    work = Work(
+        subject=context.layout.raw,
+        params={"modality": experiment.modality, "target": experiment.target},
+        facts={"items": count},
+        source=provenance(experiment, source),
+    )
+    context.record(experiment.data_class, experiment.seed, work)
+
+
+def reconcile(asked: Experiment, source: Source) -> Experiment:
+    """Return the experiment with what the source declares filled in; raise `StageError` where the two disagree."""
+    where = f"params.yaml: experiments.{asked.name}"
+    if asked.modality != source.modality:
+        raise StageError(f"{where}.modality: {asked.modality!r}, but {asked.source} holds {source.modality!r} data")
+    if asked.target is not None and source.target is not None and asked.target != source.target:
+        raise StageError(f"{where}.target: {asked.target!r}, but {asked.source} declares {source.target!r}")
+    declared = source.facts.get("licence")
+    if declared is not None and declared != asked.licence:
+        raise StageError(f"{where}.licence: {asked.licence!r}, but {asked.source} declares {declared!r}")
+    return dataclasses.replace(asked, target=asked.target or source.target)
+
+
+def provenance(experiment: Experiment, source: Source) -> dict[str, object]:
+    """Return where the bytes came from and by what right they are used, for the record.
+
+    A digest of confidential bytes could be guessed from, so it is stated for public sources only.
+    """
+    stated = {
+        "path": experiment.source,
+        "licence": experiment.licence,
+        "legal_basis": experiment.legal_basis,
+        "retention": experiment.retention,
+    }
+    digest = {"sha256": source.sha256} if experiment.data_class == "public" else {}
+    return stated | digest | {f"declared.{name}": value for name, value in source.facts.items()}
+
+
+def salted(value: dict[str, object], salt: bytes | None) -> dict[str, object]:
+    """Return the JSON object `value` with `salt` inside, if there is one."""
+    return value if salt is None else value | {"salt": salt.hex()}

@@ -1,0 +1,79 @@
+"""Where each stage's files lie in a checkout, relative to its root.
+
+    >>> Layout("iris").record("train").as_posix()
+    'data/records/iris/train.json'
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+STAGES = ("ingest", "preprocess", "train", "generate", "validate")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The paths of one experiment."""
+
+    experiment: str
+
+    @property
+    def base(self) -> Path:
+        """Folder of everything that the experiment makes, but for its records."""
+        return Path("data") / self.experiment
+
+    @property
+    def raw(self) -> Path:
+        """The source as read: the subject of `ingest`."""
+        return self.base / "raw"
+
+    @property
+    def split(self) -> Path:
+        """Training and holdout part with schema and codec: the subject of `preprocess`."""
+        return self.base / "split"
+
+    @property
+    def model(self) -> Path:
+        """Weights and settings: the subject of `train`."""
+        return self.base / "model"
+
+    @property
+    def curves(self) -> Path:
+        """What was watched while training, a CSV file per curve."""
+        return self.base / "curves"
+
+    @property
+    def synthetic(self) -> Path:
+        """What was generated: the subject of `generate`."""
+        return self.base / "synthetic"
+
+    @property
+    def report(self) -> Path:
+        """The report and its page: the subject of `validate`."""
+        return self.base / "report"
+
+    @property
+    def figures(self) -> Path:
+        """The figures of the report, one SVG file each."""
+        return self.base / "figures"
+
+    @property
+    def metrics(self) -> Path:
+        """The report's scores as one flat JSON object."""
+        return self.base / "metrics.json"
+
+    @property
+    def expectations(self) -> Path:
+        """The expectations derived from the schema, kept in git."""
+        return Path("catalog/expectations") / f"{self.experiment}.json"
+
+    def plan(self, stage: str) -> Path:
+        """What `params.yaml` asks of `stage`, with the defaults filled in."""
+        return self.base / "plan" / f"{stage}.json"
+
+    def record(self, stage: str) -> Path:
+        """The record of `stage`."""
+        return Path("data/records") / self.experiment / f"{stage}.json"
+
+    def subject(self, stage: str) -> Path:
+        """The artifact that `stage` makes."""
+        return dict(zip(STAGES, (self.raw, self.split, self.model, self.synthetic, self.report), strict=True))[stage]
