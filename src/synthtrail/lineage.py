@@ -20,16 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from synthtrail.custody import canonical, digest
-from synthtrail.storage.files import write_bytes, write_json
+from synthtrail.custody.events import STAGE_EVENT
+from synthtrail.storage.files import write_json
 from synthtrail.storage.home import shared_root
 
-EVENTS = {
-    "ingest": "acquired",
-    "preprocess": "derived",
-    "train": "trained",
-    "generate": "generated",
-    "validate": "validated",
-}
 TOOLS = {
     "ingest": ("numpy", "pandas", "pyarrow", "scikit-learn"),
     "preprocess": ("numpy", "pandas", "pyarrow"),
@@ -44,12 +38,13 @@ Pairs = Mapping[str, object]
 class Work:
     """What a stage has done: the subject it made, from which inputs, with what settings and which results.
 
-    `inputs` are paths of artifacts of earlier stages. `source` says where bytes from outside came from; it is given by `ingest`
+    `views` are written beside the subject for people and tools. `inputs` are paths of artifacts of earlier stages. `source` says where bytes from outside came from; it is given by `ingest`
     alone. `verdict` is given by `validate` alone.
     """
 
     subject: Path
     inputs: Sequence[Path] = ()
+    views: Sequence[Path] = ()
     params: Pairs = field(default_factory=dict)
     facts: Pairs = field(default_factory=dict)
     privacy: Pairs = field(default_factory=dict)
@@ -63,8 +58,9 @@ def record(experiment: str, stage: str, data_class: str, seed: int, work: Work) 
         "v": 1,
         "experiment": experiment,
         "stage": stage,
-        "event": EVENTS[stage],
+        "event": STAGE_EVENT[stage],
         "subjects": [reference(work.subject)],
+        "views": [reference(path) for path in work.views],
         "inputs": [reference(path) for path in work.inputs],
         "params": pairs(work.params),
         "seed": seed,
@@ -83,17 +79,9 @@ def record(experiment: str, stage: str, data_class: str, seed: int, work: Work) 
 
 def reference(path: Path) -> dict[str, Any]:
     """Return how a record names the file or folder at `path`: kind, path, SHA-256, size in bytes, number of files."""
-    if path.is_dir():
-        folder = digest.folder(path)
-        return {
-            "kind": "folder",
-            "path": path.as_posix(),
-            "sha256": folder.sha256,
-            "size": folder.size,
-            "files": folder.files,
-        }
-    file = digest.file(path)
-    return {"kind": "file", "path": path.as_posix(), "sha256": file.sha256, "size": file.size, "files": 1}
+    found = digest.artifact(path)
+    named = {"kind": found.kind, "path": path.as_posix(), "sha256": found.sha256, "size": found.size}
+    return named if found.files is None else named | {"files": found.files}
 
 
 def pairs(values: Pairs) -> list[dict[str, str]]:
@@ -115,9 +103,10 @@ def as_text(value: object) -> str:
 
 
 def tools(stage: str) -> list[dict[str, str]]:
-    """Return the versions of what affects the stage's bytes."""
-    named = {name: metadata.version(name) for name in TOOLS[stage]}
-    return pairs(named | {"python": platform.python_version(), "machine": platform.machine()})
+    """Return the versions of what affects the stage's bytes, Python and the kind of processor among them."""
+    versions = {name: metadata.version(name) for name in TOOLS[stage]}
+    versions |= {"python": platform.python_version(), "machine": platform.machine()}
+    return [{"name": name, "version": versions[name]} for name in sorted(versions)]
 
 
 def code_digest(root: Path, stage: str) -> dict[str, Any]:
@@ -141,17 +130,15 @@ def code_files(root: Path, stage: str) -> frozenset[str]:
     return frozenset(file.relative_to(root).as_posix() for file in found)
 
 
-def write_record(path: Path, content: bytes, started: datetime, extra: Mapping[str, Any] = {}) -> None:  # noqa: B006
-    """Write the record `content` to `path` and spool this run's own facts under its digest."""
-    write_bytes(path, content)
+def spool(content: bytes, facts: Mapping[str, Any], started: datetime) -> None:
+    """Keep the facts of the run that made the record `content`, with its times, under the record's digest."""
     finished = datetime.now(UTC)
-    facts = {
+    times = {
         "started": canonical.format_time(started),
         "finished": canonical.format_time(finished),
         "seconds": round((finished - started).total_seconds(), 3),
-        **extra,
     }
-    write_json(spool_path(content), facts)
+    write_json(spool_path(content), {**facts, **times})
 
 
 def spool_path(record_bytes: bytes) -> Path:

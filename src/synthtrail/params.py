@@ -10,8 +10,8 @@ A block needs little, because the rest has defaults:
         retention: P2Y
         target: outcome
 
-A key that is not known is an error that names the nearest known one; a block without licence, legal basis or retention is
-refused, since nobody can later say by what right the data were used. `class` is `confidential` unless said otherwise.
+A key that is not known is an error that names the nearest known one; a block without licence, legal basis or retention
+is refused, since nobody can later say by what right the data were used. `class` is `confidential` unless said otherwise.
 """
 
 import difflib
@@ -52,10 +52,15 @@ class GenerateParams:
 
 @dataclass(frozen=True)
 class ValidateParams:
-    """The least that is accepted; the meaning of each stands in `synthtrail.evaluation.verdict`."""
+    """The least that is accepted; the meaning of each stands in `synthtrail.evaluation.verdict`.
+
+    The marks of the privacy gate are the project's own and cannot be turned down here.
+    """
 
     utility_min: float | None = 0.95
     accuracy_min: float | None = None
+    quality_min: float | None = 0.75
+    distinct_min: float | None = 0.9
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,7 @@ class Experiment:
     modality: Modality = "tabular"
     target: str | None = None
     holdout: float = 0.2
+    bins: int = 20
     seed: int = 0
     generate: GenerateParams = field(default_factory=GenerateParams)
     validate: ValidateParams = field(default_factory=ValidateParams)
@@ -135,11 +141,11 @@ def check(experiment: Experiment, where: str) -> None:
     if experiment.target is not None:
         text(experiment.target, f"{where}.target")
     number(experiment.holdout, f"{where}.holdout", float, lambda x: 0 < x < 1, "between 0 and 1")
+    number(experiment.bins, f"{where}.bins", int, lambda x: 1 < x <= 1000, "between 2 and 1000")
     number(experiment.seed, f"{where}.seed", int, lambda x: 0 <= x < 2**32, "between 0 and 2^32 - 1")
     if experiment.generate.count is not None:
         number(experiment.generate.count, f"{where}.generate.count", int, lambda x: x > 0, "above 0")
-    for key in ("utility_min", "accuracy_min"):
-        value = getattr(experiment.validate, key)
+    for key, value in vars(experiment.validate).items():
         if value is not None:
             number(value, f"{where}.validate.{key}", float, lambda x: 0 <= x <= 2, "between 0 and 2")
 

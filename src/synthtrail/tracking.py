@@ -11,11 +11,12 @@ The stages of one repro are grouped by the variable `SYNTHTRAIL_REPRO`, else by 
 import fcntl
 import hashlib
 import json
+import logging
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +37,11 @@ from mlflow.entities import (
     Run,
     RunTag,
 )
+from mlflow.exceptions import MlflowException
 
 from synthtrail.custody import canonical
+
+logging.getLogger("mlflow").setLevel(logging.WARNING)  # it tells of every table that it creates
 
 REPRO = "synthtrail.repro"
 STAGE = "synthtrail.stage"
@@ -61,7 +65,6 @@ class StageRun:
     finished: int | None = None
     run_id: str | None = None
     model: Path | None = None
-    extra: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Store:
@@ -112,7 +115,7 @@ class Store:
             inputs = [DatasetInput(dataset(name, sha256), context) for name, sha256 in stage.datasets]
             self.client.log_inputs(run_id, inputs)
         for path, folder in stage.files:
-            self.client.log_artifact(run_id, str(path), folder)
+            self.client.log_artifact(run_id, str(path), folder or None)
         if stage.model is not None:
             self.log_model(run_id, experiment, stage.model)
         self.client.set_terminated(run_id, "FINISHED", end_time=stage.finished)
@@ -137,6 +140,14 @@ class Store:
         self.client.log_model_artifacts(model.model_id, str(folder))
         self.client.finalize_logged_model(model.model_id, "READY")
         self.client.log_outputs(run_id, [LoggedModelOutput(model.model_id, 0)])
+
+    def has(self, run_id: str) -> bool:
+        """Tell whether the database knows the run: someone may have started a new database since."""
+        try:
+            self.client.get_run(run_id)
+        except MlflowException:
+            return False
+        return True
 
     def finish(self, run_id: str) -> None:
         """Mark a run as finished."""
@@ -164,8 +175,8 @@ class Store:
         }
 
 
-class LiveCurves:
-    """Logs the curves of a training run while it trains, in batches; `close` writes what is left."""
+class LiveRun:
+    """A stage's run that can be watched while the stage works; its metrics are written in batches."""
 
     def __init__(self, store: Store, run_id: str) -> None:
         self.store = store
@@ -173,19 +184,30 @@ class LiveCurves:
         self.waiting: list[Metric] = []
         self.last = time.monotonic()
 
+    @classmethod
+    def start(cls, root: Path, experiment: str, stage: str) -> "LiveRun":
+        """Open a run for `stage` below the experiment's parent run of this repro."""
+        store = Store(root)
+        return cls(store, store.child(experiment, store.parent(experiment, repro_id()), stage))
+
     def log(self, step: int, values: Mapping[str, float]) -> None:
         """Take the values of one step; written at most every two seconds, so that training does not wait."""
         now = int(time.time() * 1000)
         self.waiting += [Metric(name, float(value), now, step) for name, value in values.items()]
         if len(self.waiting) >= BATCH or time.monotonic() - self.last > 2:
-            self.close()
+            self.flush()
 
-    def close(self) -> None:
+    def flush(self) -> None:
         """Write what waits."""
         for start in range(0, len(self.waiting), BATCH):
             self.store.client.log_batch(self.run_id, self.waiting[start : start + BATCH])
         self.waiting = []
         self.last = time.monotonic()
+
+    def close(self, *, failed: bool) -> None:
+        """Write what waits and end the run."""
+        self.flush()
+        self.store.client.set_terminated(self.run_id, "FAILED" if failed else "FINISHED")
 
 
 def repro_id() -> str:

@@ -8,6 +8,7 @@ Exit codes: 0 it holds, or it is done; 1 it does not hold; 2 asked for what cann
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -31,10 +32,11 @@ COMMANDS = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that `arguments` (by default the process's own) name, and return the exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    if not given or given[0] not in COMMANDS:
-        overview().parse_args(given)
+    if not given:
         overview().print_help()
         return 2
+    if given[0] not in COMMANDS:
+        overview().parse_args(given)  # prints help, or what is wrong, and exits
     name = given[0]
     module = importlib.import_module(f"synthtrail.cli.{name.replace('-', '_')}")
     parser = argparse.ArgumentParser(
@@ -45,11 +47,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     module.configure(parser)
     try:
         return int(module.run(parser.parse_args(given[1:])))
+    except BrokenPipeError:  # the reader, `head` say, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except (CustodyError, CommandError, OSError) as error:
         print(f"synthtrail {name}: {error}", file=sys.stderr)
         return 2
-    except BrokenPipeError:
-        return 1
 
 
 def overview() -> argparse.ArgumentParser:

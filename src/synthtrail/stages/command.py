@@ -11,10 +11,11 @@ from collections.abc import Callable, Sequence
 
 from synthtrail.custody.errors import CustodyError
 from synthtrail.data.errors import DataError
+from synthtrail.models.errors import ModelError
 from synthtrail.params import ParamsError
 from synthtrail.stages.context import Context, StageError
 
-USER_ERRORS = (CustodyError, DataError, ParamsError, StageError, OSError)
+USER_ERRORS = (CustodyError, DataError, ModelError, ParamsError, StageError, OSError)
 
 
 def run_stage(stage: str, work: Callable[[Context], None], arguments: Sequence[str]) -> int:

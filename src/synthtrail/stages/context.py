@@ -11,6 +11,7 @@ from synthtrail.lineage import Work
 from synthtrail.stages.layout import Layout
 from synthtrail.stages.plan import Plan, read_plan
 from synthtrail.storage.custodian import salt_folder
+from synthtrail.storage.files import write_bytes
 from synthtrail.storage.home import shared_root
 from synthtrail.storage.salt import Salts, no_salt, salts_for
 
@@ -60,4 +61,5 @@ class Context:
     def record(self, data_class: str, seed: int, work: Work, extra: Mapping[str, Any] = {}) -> None:  # noqa: B006
         """Write the record of `work`, and spool the facts of this run."""
         content = lineage.record(self.name, self.stage, data_class, seed, work)
-        lineage.write_record(self.layout.record(self.stage), content, self.started, extra)
+        write_bytes(self.layout.record(self.stage), content)
+        lineage.spool(content, {"experiment": self.name, "stage": self.stage, **extra}, self.started)

@@ -1,22 +1,24 @@
 """`ingest`: read the source, check by what right it is used, infer its schema, plan the later stages.
 
 In: the source that `params.yaml` names. Out: `raw/` (the data as read, its schema), `plan/` (what the later stages are asked to
-do), and the expectations that git keeps. Nothing is dropped: what was read is what is written, and the record counts it.
+do). Nothing is dropped: what was read is what is written, and the record counts it.
 """
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from synthtrail import params
 from synthtrail.data import sources
 from synthtrail.data.registry import MODALITIES
 from synthtrail.data.sources import Source
-from synthtrail.evaluation.expectations import suite_for_git
 from synthtrail.lineage import Work
 from synthtrail.params import Experiment
 from synthtrail.stages.context import Context, StageError
+from synthtrail.stages.layout import STAGES
 from synthtrail.stages.plan import write_plans
-from synthtrail.storage.files import staged_folder, write_json, write_text
+from synthtrail.storage.files import Json, staged_folder, write_json
 
 
 def ingest(context: Context) -> None:
@@ -31,9 +33,9 @@ def ingest(context: Context) -> None:
         count = modality.write(folder, modality.whole, [source.data], salt=salts(modality.whole))
         write_json(folder / "schema.json", salted(schema.to_json(), salts("schema.json")))
     write_plans(experiment, context.layout.plan("train").parent)
-    write_text(context.layout.expectations, suite_for_git(schema, experiment.data_class))
     work = Work(
         subject=context.layout.raw,
+        views=[context.layout.plan(stage) for stage in STAGES[1:]],
         params={"modality": experiment.modality, "target": experiment.target},
         facts={"items": count},
         source=provenance(experiment, source),
@@ -54,7 +56,7 @@ def reconcile(asked: Experiment, source: Source) -> Experiment:
     return dataclasses.replace(asked, target=asked.target or source.target)
 
 
-def provenance(experiment: Experiment, source: Source) -> dict[str, object]:
+def provenance(experiment: Experiment, source: Source) -> dict[str, str]:
     """Return where the bytes came from and by what right they are used, for the record.
 
     A digest of confidential bytes could be guessed from, so it is stated for public sources only.
@@ -69,6 +71,6 @@ def provenance(experiment: Experiment, source: Source) -> dict[str, object]:
     return stated | digest | {f"declared.{name}": value for name, value in source.facts.items()}
 
 
-def salted(value: dict[str, object], salt: bytes | None) -> dict[str, object]:
+def salted(value: Mapping[str, Any], salt: bytes | None) -> dict[str, Json]:
     """Return the JSON object `value` with `salt` inside, if there is one."""
-    return value if salt is None else value | {"salt": salt.hex()}
+    return dict(value) if salt is None else {**value, "salt": salt.hex()}

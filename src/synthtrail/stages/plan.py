@@ -19,12 +19,13 @@ Plan = dict[str, Any]
 def plans(experiment: Experiment) -> dict[str, Plan]:
     """Return the plan of every stage that comes after `ingest`."""
     common = {"class": experiment.data_class, "modality": experiment.modality, "seed": experiment.seed}
+    count = {"count": experiment.generate.count}
     model = {"name": experiment.model.name, "settings": dict(experiment.model.settings)}
     return {
-        "preprocess": common | {"holdout": experiment.holdout, "target": experiment.target},
+        "preprocess": common | count | {"bins": experiment.bins, "holdout": experiment.holdout, "target": experiment.target},
         "train": common | {"model": model},
-        "generate": common | {"count": experiment.generate.count},
-        "validate": common | {"thresholds": asdict(experiment.validate)},
+        "generate": common | count,
+        "validate": common | count | {"thresholds": asdict(experiment.validate)},
     }
 
 

@@ -1,7 +1,7 @@
 """Writes that a crash cannot tear.
 
-A file or folder appears under its name whole or not at all: the bytes go to a temporary sibling, are flushed to disk, and
-are renamed into place; then the containing folder is flushed, so that the name itself survives a power cut.
+A file or folder appears under its name whole or not at all: the bytes go to a temporary sibling, are flushed to disk,
+and are renamed into place; then the containing folder is flushed, so that the name itself survives a power cut.
 
     >>> import pathlib, tempfile
     >>> folder = pathlib.Path(tempfile.mkdtemp())

@@ -1,9 +1,9 @@
 """Salts that make the digest of a confidential file tell nothing about its content.
 
-A digest of low-entropy data can be guessed by trying, and a digest stands in ledgers and caches for ever. So every file of
-class `confidential` carries a 32-byte salt inside. The salt is derived (HKDF-SHA-256, RFC 5869) from a random key that is minted
-once for each slot and input and kept in the key store: the same slot with the same input gives the same bytes again, and
-whoever destroys the key destroys the means of confirming a guess.
+A digest of low-entropy data can be guessed by trying, and a digest stands in ledgers and caches for ever. So every file
+of class `confidential` carries a 32-byte salt inside. The salt is derived (HKDF-SHA-256, RFC 5869) from a random key
+that is minted once for each slot and input and kept in the key store: the same slot with the same input gives the same
+bytes again, and whoever destroys the key destroys the means of confirming a guess.
 
     >>> salt_from_key(bytes(32), "train.parquet") == salt_from_key(bytes(32), "train.parquet")
     True
@@ -30,7 +30,7 @@ def no_salt(_name: str) -> None:
 
 
 def salts_for(folder: Path, slot: str, input_digest: str) -> Salts:
-    """Return the salts of what `slot` makes from the input with this digest, minting their key in `folder` on first use.
+    """Return the salts of what `slot` makes from the input with this digest; their key is minted on first use.
 
     `folder` is the key store's folder of salt keys; a key is a file of 32 random bytes, mode 0600.
     """

@@ -1,0 +1,86 @@
+"""The ledger that a command is about, and the policy that it is judged by."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from synthtrail.cli.errors import CommandError
+from synthtrail.custody import note
+from synthtrail.custody import policy as policies
+from synthtrail.custody.bundles import FolderReader
+from synthtrail.custody.errors import CustodyError
+from synthtrail.custody.guard import Guard
+from synthtrail.custody.policy import Policy
+from synthtrail.storage.home import home
+
+
+@dataclass(frozen=True)
+class Source:
+    """A ledger in a folder; `pinned_here` says that the policy was found on this machine, not brought by the verifier."""
+
+    folder: Path
+    policy: Policy
+    pinned_here: bool
+
+    @property
+    def reader(self) -> FolderReader:
+        """The ledger's bytes."""
+        return FolderReader(self.folder)
+
+    @property
+    def checkout(self) -> Path | None:
+        """The checkout that the ledger lies in, if it does."""
+        return self.folder.parent if self.folder.name == "ledger" else None
+
+    def size(self) -> int:
+        """Return how many entries the checkpoint claims, 0 if it cannot be read."""
+        try:
+            return note.parse_checkpoint(note.parse((self.folder / "checkpoint").read_bytes())[0]).size
+        except (OSError, CustodyError):
+            return 0
+
+    def contradicting_guard(self) -> bytes | None:
+        """Return the checkpoint that this machine's guard remembers, if the ledger does not end with it.
+
+        It is the custodian's own memory, so it can accuse but not raise the level.
+        """
+        guarded = Guard(home().guard(self.policy.origin), self.policy.origin).checkpoint()
+        published = self.folder / "checkpoint"
+        if guarded is None or not published.exists():
+            return None
+        same = published.read_bytes().split(b"\n\n")[0] == guarded.split(b"\n\n")[0]
+        return None if same else guarded
+
+
+def find(path: Path, policy: Path | None) -> Source:
+    """Return the ledger at `path`, which may be a checkout, with the policy of that file or the one pinned here.
+
+    Raises `CommandError` if there is no ledger or no policy.
+    """
+    folder = next((place for place in (path / "ledger", path) if (place / "checkpoint").exists()), None)
+    if folder is None:
+        raise CommandError(f"{path.resolve()}: no ledger here; `make repro` makes one, `synthtrail init` an empty one")
+    if policy is not None:
+        return Source(folder.resolve(), load(policy), pinned_here=False)
+    origin = claimed_origin(folder)
+    pinned = home().policy(origin)
+    if not pinned.exists():
+        raise CommandError(f"no policy is pinned here for {origin}; give the one you got from its owner with --policy")
+    return Source(folder.resolve(), load(pinned), pinned_here=True)
+
+
+def claimed_origin(folder: Path) -> str:
+    """Return the origin that the checkpoint of the ledger in `folder` claims."""
+    try:
+        return note.parse_checkpoint(note.parse((folder / "checkpoint").read_bytes())[0]).origin
+    except CustodyError as error:
+        raise CommandError(f"{folder / 'checkpoint'} cannot be read ({error}); give the --policy to judge it by") from None
+
+
+def load(path: Path) -> Policy:
+    """Return the policy in the file at `path`."""
+    try:
+        return policies.parse(path.read_bytes())
+    except OSError as error:
+        raise CommandError(f"{path}: {error.strerror}; a policy is a file that the ledger's owner gives out") from None
+    except CustodyError as error:
+        raise CommandError(f"{path}: not a policy: {error}") from None

@@ -1,0 +1,66 @@
+"""`preprocess`: divide into training and holdout part, and learn schema and codec from the training part only.
+
+In: `raw/`. Out: `split/` with `train`, `holdout`, `schema.json` and `codec.json` (learnt from the training part alone) and
+`summary.json` (how many of each); and the expectations that git keeps. Every item is in exactly one part; classes keep
+their shares.
+"""
+
+import json
+from typing import Any
+
+from synthtrail.data import split
+from synthtrail.data.registry import MODALITIES
+from synthtrail.evaluation import expectations
+from synthtrail.lineage import Work
+from synthtrail.stages.context import Context
+from synthtrail.stages.ingest import salted
+from synthtrail.storage.files import staged_folder, write_json, write_text
+
+
+def preprocess(context: Context) -> None:
+    """Run the stage for the experiment of `context`."""
+    layout, plan = context.layout, context.plan
+    modality = MODALITIES[plan["modality"]]
+    data = modality.read(layout.raw, modality.whole)
+    parts = split.split(len(data), plan["holdout"], plan["seed"], modality.labels(data, plan["target"]))
+    train, holdout = modality.take(data, parts.train), modality.take(data, parts.holdout)
+    counts = {"train": len(parts.train), "holdout": len(parts.holdout)}
+    schema = modality.infer(train, plan["target"])
+    codec = modality.fit_codec(train, schema, bins=plan["bins"])
+    salts = context.salts_from(layout.raw)
+    with staged_folder(layout.split) as folder:
+        modality.write(folder, "train", [train], salt=salts("train"))
+        modality.write(folder, "holdout", [holdout], salt=salts("holdout"))
+        write_json(folder / "schema.json", salted(schema.to_json(), salts("schema.json")))
+        write_json(folder / "codec.json", salted(codec.to_json(), salts("codec.json")))
+        write_json(folder / "summary.json", salted(counts, salts("summary.json")))
+    write_text(layout.expectations, expected(context, schema))
+    params = {"bins": plan["bins"], "holdout": plan["holdout"], "target": plan["target"]}
+    context.finish(Work(layout.split, [layout.raw], [layout.expectations], params, facts=counts))
+
+
+def expected(context: Context, schema: Any) -> str:
+    """Return the expectations that follow from the schema, as the text that git keeps."""
+    count = context.plan["count"]
+    if context.plan["modality"] == "tabular":
+        rules = expectations.table_rules(schema, count)
+    else:
+        rules = expectations.image_rules((schema.height, schema.width, schema.channels), schema.classes, count)
+    return expectations.suite_text(context.name, rules, context.plan["class"])
+
+
+def read_schema(context: Context) -> Any:
+    """Return the schema of the training part."""
+    return MODALITIES[context.plan["modality"]].schema_from_json(read(context, "schema.json"))
+
+
+def read_codec(context: Context) -> Any:
+    """Return the codec fitted to the training part."""
+    return MODALITIES[context.plan["modality"]].codec_from_json(read(context, "codec.json"))
+
+
+def read(context: Context, name: str) -> dict[str, Any]:
+    """Return a JSON object of the split without its salt."""
+    value = json.loads((context.layout.split / name).read_bytes())
+    value.pop("salt", None)
+    return dict(value)

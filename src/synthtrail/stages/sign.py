@@ -1,0 +1,146 @@
+"""`sign`: log what is new, write a proof for each artifact, and refuse to go on where a verdict says so.
+
+In: every record of the workspace. For each slot whose latest logged record is another one, the event that made it (or `reused`, if
+the record was logged before) is signed by the operator and appended. A repro that made nothing new appends nothing.
+
+1. Read the records, and check that each subject is what its record says: nothing is signed unseen.
+2. Under the ledger's lock: which records are new?
+3. Write their runs to MLflow and export them, so that the event can state the export's digest.
+4. Append all events as one group, then write proofs and set the ledger's tags in MLflow.
+5. Return a line for each artifact whose verdict is `refuse`; everything is logged by then.
+"""
+
+import json
+import subprocess
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from synthtrail import lineage, params, tracking
+from synthtrail.custody import acts, canonical, record
+from synthtrail.stages.context import StageError
+from synthtrail.stages.layout import STAGES, Layout
+from synthtrail.stages.publish import Found, Published, publish
+from synthtrail.storage.custodian import Custodian, establish
+from synthtrail.storage.files import write_bytes
+from synthtrail.storage.home import shared_root
+
+
+def sign() -> list[str]:
+    """Run the stage; return a line for each refusal."""
+    custodian = establish(shared_root())
+    found = [read(path) for name in params.load(Path("params.yaml")) for path in record_paths(name)]
+    now = datetime.now(UTC)
+    with custodian.ledger.transaction(now) as tx:
+        fresh = [item for item in found if not acts.is_latest(tx.state, item.record.value)]
+        check_subjects(fresh)
+        published = publish(custodian.root, found, fresh)
+        entries: dict[str, int] = {}
+        for item in fresh:
+            context = circumstances(item, published)
+            envelope = acts.made(tx.state, item.record.value, custodian.operator, at=now, context=context)
+            entries[item.record.slot] = tx.add(envelope)
+        tx.commit()
+        latest = {item.record.slot: tx.state.slots[item.record.slot].entry for item in found}
+    write_proofs(custodian, found, latest)
+    tag_runs(custodian, published, entries)
+    print(f"sign: {len(entries)} new of {len(found)} records; the ledger has {custodian.ledger.head.size} entries")
+    return [refusal(item) for item in found if item.record.verdict == "refuse"]
+
+
+def record_paths(experiment: str) -> list[Path]:
+    """Return the records of the experiment that are in the workspace, in the order of the stages."""
+    return [path for path in map(Layout(experiment).record, STAGES) if path.exists()]
+
+
+def read(path: Path) -> Found:
+    """Return the record at `path`, with the facts of the run that made it."""
+    content = path.read_bytes()
+    return Found(content, record.parse(canonical.decode(content)), lineage.spooled(content))
+
+
+def check_subjects(found: Sequence[Found]) -> None:
+    """Raise `StageError` if an artifact is not what its record says."""
+    for item in found:
+        subject = item.record.subject
+        there = lineage.reference(Path(subject.path))["sha256"]
+        if there != subject.digest.hex():
+            raise StageError(
+                f"{subject.path} is not what {item.path} says was made; nothing was signed. "
+                f"`dvc repro --force --single-item {item.record.stage}@{item.record.experiment}` makes it again"
+            )
+
+
+def circumstances(item: Found, published: dict[str, Published]) -> list[tuple[str, str]]:
+    """Return what an event says about the run beyond the record: code, storage, tracking, times."""
+    run = published[item.record.slot]
+    told = {
+        **git_state(),
+        "dvc.md5": dvc_digest(item),
+        "mlflow.run": run.run_id,
+        "mlflow.export.sha256": run.export,
+        "started": str(item.facts.get("started", "")),
+        "finished": str(item.facts.get("finished", "")),
+    }
+    return [(name, value) for name, value in told.items() if value]
+
+
+def git_state() -> dict[str, str]:
+    """Return the commit of the code, and whether files that git tracks differ from it; nothing outside a repository."""
+    commit = git("rev-parse", "--verify", "--quiet", "HEAD")
+    if not commit:
+        return {}
+    return {"git.commit": commit, "git.modified": "yes" if git("status", "--porcelain", "-uno") else "no"}
+
+
+def git(*arguments: str) -> str:
+    """Return what git prints, empty if it fails."""
+    try:
+        done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)  # noqa: S603, S607
+    except FileNotFoundError:
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def dvc_digest(item: Found) -> str:
+    """Return where DVC keeps the subject: the digest that `dvc.lock` has for it; empty if it has none."""
+    lock = Path("dvc.lock")
+    if not lock.exists():
+        return ""
+    stages: dict[str, Any] = yaml.safe_load(lock.read_text(encoding="utf-8")).get("stages", {})
+    stage = stages.get(f"{item.record.stage}@{item.record.experiment}", {})
+    outs = {out["path"]: out.get("md5", "") for out in stage.get("outs", [])}
+    return str(outs.get(item.record.subject.path, ""))
+
+
+def write_proofs(custodian: Custodian, found: Sequence[Found], latest: dict[str, int]) -> None:
+    """Write `ledger/proofs/<artifact>.tlog-proof` for each artifact that has none yet."""
+    folder = custodian.root / "ledger" / "proofs"
+    for item in found:
+        path = folder / f"{item.record.subject.digest.hex()}.tlog-proof"
+        if not path.exists():
+            write_bytes(path, custodian.ledger.proof(latest[item.record.slot]))
+
+
+def tag_runs(custodian: Custodian, published: dict[str, Published], entries: dict[str, int]) -> None:
+    """Set the tags that lead from a tracked run to its ledger entry; they are no part of the export."""
+    if not published:
+        return
+    store, head = tracking.Store(custodian.root), custodian.ledger.head
+    for slot, run in published.items():
+        store.tag(
+            run.run_id,
+            {"ledger.entry": str(entries[slot]), "ledger.origin": head.origin, "ledger.size": str(head.size)},
+        )
+
+
+def refusal(item: Found) -> str:
+    """Return the line that names the report of a refused artifact."""
+    report = Layout(item.record.experiment).report
+    reasons = json.loads((report / "report.json").read_bytes()).get("verdict", {}).get("reasons", [])
+    first = reasons[0]["text"] if reasons else "see the report"
+    return f"{item.record.experiment}: refused: {first} Read {report / 'report.html'}"
+

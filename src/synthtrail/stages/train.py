@@ -1,0 +1,73 @@
+"""`train`: fit the synthesizer to the training part, watched live in MLflow.
+
+In: `split/`. Out: `model/` (safetensors and JSON) and `curves/`, a CSV file for each figure that was watched.
+"""
+
+import csv
+import dataclasses
+import io
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+
+from synthtrail import tracking
+from synthtrail.data.registry import MODALITIES
+from synthtrail.lineage import Work
+from synthtrail.models import registry
+from synthtrail.models.synthesizer import Training
+from synthtrail.stages.context import Context
+from synthtrail.stages.preprocess import read_codec
+from synthtrail.storage.files import staged_folder, write_text
+from synthtrail.storage.home import shared_root
+
+
+def train(context: Context) -> None:
+    """Run the stage for the experiment of `context`."""
+    layout, plan = context.layout, context.plan
+    modality = MODALITIES[plan["modality"]]
+    rows = modality.read(layout.split, "train")
+    model = registry.create(plan["model"]["name"], plan["model"]["settings"])
+    codec = read_codec(context)
+    curves = Curves(tracking.LiveRun.start(shared_root(), context.name, "train"))
+    failed = True
+    try:
+        model.fit(rows, codec, Training(plan["seed"], curves, checkpoints(context)))
+        failed = False
+    finally:
+        curves.live.close(failed=failed)
+    with staged_folder(layout.model) as folder:
+        model.save(folder, salts=context.salts_from(layout.split))
+    with staged_folder(layout.curves) as folder:
+        curves.write(folder)
+    params = {"model": {"name": model.name, **dataclasses.asdict(model.settings)}}
+    context.finish(Work(layout.model, [layout.split], [layout.curves], params, facts=curves.last()), {"run": curves.live.run_id})
+
+
+def checkpoints(context: Context) -> Path:
+    """Return the folder in which an interrupted training of this experiment finds where it was."""
+    return Path("data/.checkpoints") / context.name
+
+
+class Curves:
+    """The figures of training: shown live, and kept for the CSV files."""
+
+    def __init__(self, live: tracking.LiveRun) -> None:
+        self.live = live
+        self.points: dict[str, list[tuple[int, float]]] = defaultdict(list)
+
+    def log(self, step: int, figures: Mapping[str, float]) -> None:
+        """Take the figures of one step."""
+        self.live.log(step, figures)
+        for name, value in figures.items():
+            self.points[name].append((step, value))
+
+    def write(self, folder: Path) -> None:
+        """Write `<figure>.csv` with the columns step and value for each figure."""
+        for name, points in self.points.items():
+            out = io.StringIO()
+            csv.writer(out, lineterminator="\n").writerows([("step", "value"), *points])
+            write_text(folder / f"{name}.csv", out.getvalue())
+
+    def last(self) -> dict[str, object]:
+        """Return the last value of each figure, named `final.<figure>`."""
+        return {f"final.{name}": points[-1][1] for name, points in self.points.items()}
