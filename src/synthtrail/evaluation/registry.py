@@ -1,0 +1,19 @@
+"""The metrics for tables and for images, by name."""
+
+import pandas as pd
+
+from synthtrail.data.image import ImageSchema, ImageSet
+from synthtrail.data.schema import Schema
+from synthtrail.evaluation import fidelity, images, privacy, utility
+from synthtrail.evaluation.metric import Metric
+
+TABLE: dict[str, Metric[pd.DataFrame, Schema]] = {
+    metric.name: metric for metric in (utility.CLASSIFICATION, *fidelity.METRICS, *privacy.METRICS)
+}
+TABLE_REGRESSION: dict[str, Metric[pd.DataFrame, Schema]] = {**TABLE, utility.REGRESSION.name: utility.REGRESSION}
+IMAGES: dict[str, Metric[ImageSet, ImageSchema]] = {metric.name: metric for metric in images.METRICS}
+
+
+def for_table(schema: Schema) -> dict[str, Metric[pd.DataFrame, Schema]]:
+    """Return the metrics that suit the target of `schema`, in the order of the report."""
+    return TABLE if utility.classifies(schema) else TABLE_REGRESSION
