@@ -1,0 +1,223 @@
+"""The two forms that make up nearly all of a ledger, recognised at a glance: for speed, never for permissiveness.
+
+Verifying an entry costs one Ed25519 verification and, in a strict general parser, as much again. But canonical JSON
+with known members is a regular language: one regular expression, matched in C, proves in a single pass that bytes are
+canonical, have exactly the right members, and where the few values lie that a replay needs.
+
+`leaf` recognises an entry with one signature, `stage` the statement of a stage event by a machine. Both recognise only
+ASCII without escapes and integers of at most 15 digits. For everything else, and at the slightest doubt, they return
+None, and the general parsers (`entry`, `dsse`, `statement`) decide. So nothing is accepted or refused here that would
+not be there; a test holds the two against each other on thousands of mutations.
+
+The expressions are made of `record.MEMBERS`, so that a new member cannot be forgotten: it has no pattern, and importing
+this module fails. Repetitions are possessive (no backtracking), so matching takes time linear in the length.
+"""
+
+import re
+from functools import cache
+from hashlib import sha256
+from typing import NamedTuple
+
+from synthtrail.custody import record, shapes
+from synthtrail.custody.act import Act
+from synthtrail.custody.canonical import MAX_BYTES, b64decode
+from synthtrail.custody.dsse import IN_TOTO
+from synthtrail.custody.errors import FormatError
+from synthtrail.custody.events import PREDICATE_PREFIX, PREDICATE_SUFFIX, STAGE_EVENT, VERDICTS
+from synthtrail.custody.statement import STATEMENT
+
+_TEXT = rf'"[ !#-\[\]-~]{{0,{shapes.MAX_TEXT}}}+"'
+_COUNT = "(?:0|[1-9][0-9]{0,14}+)"
+_DIGEST = '"[0-9a-f]{64}"'
+_TIME = '"[0-9T:.-]{19,26}+Z"'
+_BASE64 = "[A-Za-z0-9+/]*+={0,2}+"
+
+
+def _named(name: str, pattern: str) -> str:
+    return f"(?P<{name}>{pattern})"
+
+
+def _list(item: str) -> str:
+    return rf"\[(?:{item}(?:,{item})*+)?+\]"
+
+
+def _object(members: dict[str, str], optional: frozenset[str] = frozenset()) -> str:
+    """The pattern of an object with these members, given the patterns of their values; the last is not optional."""
+    parts = [rf'"{name}":{members[name]},' for name in sorted(members)]
+    marked = [f"(?:{part})?+" if name in optional else part for name, part in zip(sorted(members), parts, strict=True)]
+    return r"\{" + "".join(marked).removesuffix(",") + r"\}"
+
+
+_PAIRS = _list(_object({"name": _TEXT, "value": _TEXT}))
+_FILE = {"kind": '"file"', "path": _TEXT, "sha256": _DIGEST, "size": _COUNT}
+_ITEM = f"(?:{_object(_FILE)}|{_object(_FILE | {'kind': '@folder@', 'files': _COUNT})})".replace("@", '"')
+_RECORD_VALUES = {
+    "class": f'"(?:{"|".join(record.CLASSES)})"',
+    "code": _object({"files": _COUNT, "sha256": _DIGEST}),
+    "event": _named("made", _TEXT),
+    "experiment": _named("experiment", _TEXT),
+    "facts": _PAIRS,
+    "inputs": _named("inputs", _list(_ITEM)),
+    "params": _PAIRS,
+    "privacy": _PAIRS,
+    "seed": _COUNT,
+    "source": _named("source", _PAIRS),
+    "stage": _named("stage", f'"(?:{"|".join(STAGE_EVENT)})"'),
+    "subjects": rf"\[{_named('subject', _ITEM)}\]",
+    "tools": _list(_object({"name": _TEXT, "version": _TEXT})),
+    "v": "1",
+    "verdict": _named("verdict", f'"(?:{"|".join(VERDICTS)})"'),
+    "views": _named("views", _list(_ITEM)),
+}
+_ALL = frozenset().union(*record.MEMBERS.values())
+_OPTIONAL = _ALL - frozenset.intersection(*record.MEMBERS.values())
+_RECORD = _object({name: _RECORD_VALUES[name] for name in _ALL}, _OPTIONAL)
+_PREDICATE = _object(
+    {
+        "actor": _named("actor", _TEXT),
+        "at": _named("at", _TIME),
+        "context": _PAIRS,
+        "ledger": _named("ledger", _TEXT),
+        "prevEvent": _named("previous", _list(_object({"artifact": _DIGEST, "event": _DIGEST}))),
+        "record": _named("record", _RECORD),
+        "signatureKind": '"machine"',
+        "slot": _named("slot", _TEXT),
+    }
+)
+_STATEMENT = _object(
+    {
+        "_type": f'"{re.escape(STATEMENT)}"',
+        "predicate": _PREDICATE,
+        "predicateType": f'"{re.escape(PREDICATE_PREFIX)}{_named("event", "[a-z]++")}{re.escape(PREDICATE_SUFFIX)}"',
+        "subject": rf"\[{_named('described', '.*?')}\]",
+    }
+)
+_SIGNATURE = _object({"keyid": _named("keyid", _TEXT), "sig": f'"{_named("sig", _BASE64)}"'})
+_ENVELOPE = {
+    "payload": f'"{_named("payload", _BASE64)}"',
+    "payloadType": f'"{re.escape(IN_TOTO)}"',
+    "signatures": rf"\[{_SIGNATURE}\]",
+}
+_LEAF = _object(
+    {
+        "envelope": _object(_ENVELOPE),
+        "prev": _named("prev", _DIGEST),
+        "received": _named("received", _TIME),
+        "seq": _named("seq", _COUNT),
+        "v": "1",
+    }
+)
+
+_item = re.compile(rb'"kind":"(file|folder)","path":"([^"]*)","sha256":"([^"]*)"').findall
+_pair = re.compile(rb'"artifact":"([^"]*)","event":"([^"]*)"').findall
+
+Items = list[tuple[bytes, bytes, bytes]]
+
+
+class Leaf(NamedTuple):
+    """The parts of an entry with one signature; `keyid` and `signature` are not believed yet."""
+
+    prev: bytes
+    seq: int
+    received: int
+    payload: bytes
+    keyid: str
+    signature: bytes
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[bytes]:
+    # Not at import: who does not verify should not wait for it.
+    return re.compile(pattern.encode())
+
+
+def leaf(data: bytes) -> Leaf | None:
+    """The entry in `data`, if it is of the common form."""
+    found = _compiled(_LEAF).fullmatch(data)
+    if found is None:
+        return None
+    payload, keyid, signature, prev, received, seq = found.groups()
+    try:
+        at = shapes.moment(_bare(received), "received")
+        signed, proof = b64decode(payload.decode()), b64decode(signature.decode())
+    except FormatError:
+        return None
+    return Leaf(bytes.fromhex(_bare(prev)), int(seq), at, signed, _bare(keyid), proof)
+
+
+def stage(payload: bytes) -> Act | None:
+    """The act that a stage event's statement states, if it is of the common form."""
+    found = _compiled(_STATEMENT).fullmatch(payload)
+    if found is None or len(payload) > MAX_BYTES:
+        return None
+    inputs, subject = _item(found["inputs"]), _item(found["subject"])
+    judging = found["stage"] == b'"validate"'
+    concerned = [*subject, *inputs[:1]] if judging else subject
+    at = _checked_time(found["at"], [*subject, *inputs, *_item(found["views"])])
+    if at is None or not _consistent(found, concerned):
+        return None
+    subjects = _digests(concerned)
+    previous = tuple((_digest(artifact), _digest(event)) for artifact, event in _pair(found["previous"]))
+    named = [artifact for artifact, _ in previous]
+    if named != [item for item in subjects if item in named] or len(set(subjects)) != len(concerned):
+        return None
+    return Act(
+        found["event"].decode(),
+        _bare(found["actor"]),
+        at,
+        _bare(found["ledger"]),
+        False,
+        sha256(payload).digest(),
+        subjects,
+        previous,
+        _bare(found["slot"]),
+        sha256(found["record"]).digest(),
+        _digests(inputs),
+        _bare(found["verdict"]) if judging else "",
+        {},
+    )
+
+
+def _consistent(found: re.Match[bytes], concerned: Items) -> bool:
+    """Whether the members fit each other, as `statement.parse` and `record.parse` demand."""
+    name, experiment, event = _bare(found["stage"]), _bare(found["experiment"]), found["event"].decode()
+    made = _bare(found["made"])
+    return (
+        made == STAGE_EVENT[name]
+        and event in (made, "reused")
+        and (found["source"] is not None) == (name == "ingest")
+        and (found["verdict"] is not None) == (name == "validate")
+        and len(concerned) == 1 + (name == "validate")
+        and "/" not in experiment
+        and _bare(found["slot"]) == f"{experiment}/{name}"
+        and all(_bare(found[text]).strip() for text in ("actor", "ledger", "experiment"))
+        and found["described"] == b",".join(map(_descriptor, concerned))
+    )
+
+
+def _descriptor(item: tuple[bytes, bytes, bytes]) -> bytes:
+    kind, path, digest = item
+    name = b"dirHash1" if kind == b"folder" else b"sha256"
+    return b'{"digest":{"%b":"%b"},"name":"%b"}' % (name, digest, path)
+
+
+def _checked_time(at: bytes, items: Items) -> int | None:
+    """The time in its one form, in µs since 1970; None if it, or the path of an item, is not what it should be."""
+    try:
+        for _, path, _ in items:
+            shapes.check_path(path.decode())
+        return shapes.moment(_bare(at), "at")
+    except FormatError:
+        return None
+
+
+def _bare(quoted: bytes) -> str:
+    return quoted[1:-1].decode()
+
+
+def _digest(text: bytes) -> bytes:
+    return bytes.fromhex(text.decode())
+
+
+def _digests(items: Items) -> tuple[bytes, ...]:
+    return tuple(bytes.fromhex(digest.decode()) for _, _, digest in items)

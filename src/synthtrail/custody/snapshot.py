@@ -1,0 +1,167 @@
+"""A folded state as bytes, so that the next run need not read the whole ledger.
+
+    SHA-256 of the rest (32 bytes) ‖ length of the header (8 bytes, big-endian) ‖ header (canonical JSON) ‖ columns
+
+The header names the log, the policy and the tree (size, right edge) that the state belongs to. A snapshot proves
+nothing to anyone else: it may only come from a place that its reader wrote itself, such as the guard. What does not
+fit is ignored, never an error: replaying the ledger gives the same state.
+"""
+
+from hashlib import sha256
+
+from synthtrail.custody import canonical, shapes
+from synthtrail.custody.canonical import Value
+from synthtrail.custody.compact import DigestTable
+from synthtrail.custody.ed25519 import parse_vkey
+from synthtrail.custody.errors import CustodyError
+from synthtrail.custody.keyring import Key
+from synthtrail.custody.lives import Lives
+from synthtrail.custody.merkle import Frontier
+from synthtrail.custody.policy import Policy
+from synthtrail.custody.state import Request, Slot, State
+
+VERSION = 1
+_LIMIT = 1 << 30
+
+
+def dump(state: State, frontier: Frontier, leaf: bytes) -> bytes:
+    """Return `state` after the entries of `frontier`, the last of which has the hash `leaf`, as bytes."""
+    columns = [*_columns(state), *state.lives.dump()]
+    header = canonical.encode(
+        {
+            "v": VERSION,
+            "policy": state.policy.digest.hex(),
+            "size": frontier.size,
+            "edge": [item.hex() for item in frontier.hashes],
+            "leaf": leaf.hex(),
+            "columns": [len(column) for column in columns],
+            "slots": [_slot(name, slot) for name, slot in state.slots.items()],
+            "requests": [_request(digest, request) for digest, request in state.requests.items()],
+            "holds": [[row, count] for row, count in state.holds.items()],
+            "retention": [[row, until] for row, until in state.retention.items()],
+            "keys": [_key(key) for key in state.keys],
+            "roots": sorted(state.keys.roots),
+            "threshold": state.keys.threshold,
+            "policyDigest": state.policy_digest.hex(),
+            "received": state.received,
+            "closed": state.closed,
+        },
+        limit=_LIMIT,
+    )
+    body = len(header).to_bytes(8, "big") + header + b"".join(columns)
+    return sha256(body).digest() + body
+
+
+def load(data: bytes, policy: Policy) -> tuple[State, Frontier, bytes] | None:
+    """Return state, right edge and last leaf hash of a snapshot; None if it is damaged or of another policy."""
+    body = memoryview(data)[32:]
+    if sha256(body).digest() != data[:32]:
+        return None
+    end = 8 + int.from_bytes(body[:8], "big")
+    try:
+        header = canonical.decode_object(bytes(body[8:end]), limit=_LIMIT)
+        if header["v"] != VERSION or header["policy"] != policy.digest.hex():
+            return None
+        return _load(header, _cut(bytes(body[end:]), header["columns"]), policy)
+    except (CustodyError, KeyError, ValueError, TypeError, IndexError):
+        return None
+
+
+def _columns(state: State) -> list[bytes]:
+    arrays = (state.record_entries, state.signers, state.times)
+    return [state.events.dump(), state.records.dump(), *(item.tobytes() for item in arrays)]
+
+
+def _cut(data: bytes, lengths: Value) -> list[bytes]:
+    columns, at = [], 0
+    for length in shapes.listing(lengths, "columns"):
+        end = at + shapes.count(length, "columns")
+        columns.append(data[at:end])
+        at = end
+    return columns
+
+
+def _load(header: dict[str, Value], columns: list[bytes], policy: Policy) -> tuple[State, Frontier, bytes]:
+    state = State(policy)
+    state.events, state.records = DigestTable(columns[0]), DigestTable(columns[1])
+    for column, data in zip((state.record_entries, state.signers, state.times), columns[2:5], strict=True):
+        column.frombytes(data)
+    state.lives = Lives.load(columns[5:])
+    state.slots = dict(map(_load_slot, shapes.listing(header["slots"], "slots")))
+    state.requests = dict(map(_load_request, shapes.listing(header["requests"], "requests")))
+    state.holds, state.retention = _numbers(header["holds"]), _numbers(header["retention"])
+    state.keys.restore([_load_key(item) for item in shapes.listing(header["keys"], "keys")])
+    state.keys.roots = {shapes.text(name, "roots") for name in shapes.listing(header["roots"], "roots")}
+    state.keys.threshold = shapes.count(header["threshold"], "threshold")
+    state.policy_digest = bytes.fromhex(shapes.text(header["policyDigest"], "policyDigest"))
+    state.received = shapes.count(header["received"], "received")
+    state.closed = shapes.flag(header["closed"], "closed")
+    edge = [shapes.sha256(item, "edge") for item in shapes.listing(header["edge"], "edge")]
+    frontier = Frontier(shapes.count(header["size"], "size"), edge)
+    if frontier.size != state.size:
+        raise shapes.refuse("snapshot", "the state belongs to another tree")
+    return state, frontier, shapes.sha256(header["leaf"], "leaf")
+
+
+def _slot(name: str, slot: Slot) -> list[Value]:
+    return [name, slot.record.hex(), slot.entry, slot.first, slot.subject.hex(), slot.verdict]
+
+
+def _load_slot(value: Value) -> tuple[str, Slot]:
+    name, record, entry, first, subject, verdict = shapes.listing(value, "slot")
+    slot = Slot(
+        shapes.sha256(record, "slot"),
+        shapes.count(entry, "slot"),
+        shapes.count(first, "slot"),
+        shapes.sha256(subject, "slot"),
+        shapes.text(verdict, "slot"),
+    )
+    return shapes.text(name, "slot"), slot
+
+
+def _request(digest: bytes, request: Request) -> list[Value]:
+    subjects: list[Value] = [subject.hex() for subject in request.subjects]
+    return [
+        digest.hex(), request.event, request.entry, subjects, request.actor, request.expires, request.beneficiary
+    ]  # fmt: skip
+
+
+def _load_request(value: Value) -> tuple[bytes, Request]:
+    digest, event, entry, subjects, actor, expires, beneficiary = shapes.listing(value, "request")
+    request = Request(
+        shapes.text(event, "request"),
+        shapes.count(entry, "request"),
+        tuple(shapes.sha256(item, "request") for item in shapes.listing(subjects, "request")),
+        shapes.text(actor, "request"),
+        _count_or_none(expires),
+        shapes.text(beneficiary, "request"),
+    )
+    return shapes.sha256(digest, "request"), request
+
+
+def _key(key: Key) -> list[Value]:
+    # Pinned keys hold from before entry 0, which is no count: one more.
+    vkey = key.verifier.vkey()
+    return [vkey, key.role, key.person, key.organisation, key.since + 1, key.until, key.compromised]
+
+
+def _load_key(value: Value) -> Key:
+    vkey, role, person, organisation, since, until, compromised = shapes.listing(value, "key")
+    return Key(
+        parse_vkey(shapes.text(vkey, "key")),
+        shapes.text(role, "key"),
+        shapes.text(person, "key"),
+        shapes.text(organisation, "key"),
+        shapes.count(since, "key") - 1,
+        _count_or_none(until),
+        _count_or_none(compromised),
+    )
+
+
+def _count_or_none(value: Value) -> int | None:
+    return None if value is None else shapes.count(value, "snapshot")
+
+
+def _numbers(value: Value) -> dict[int, int]:
+    pairs = [shapes.listing(item, "numbers") for item in shapes.listing(value, "numbers")]
+    return {shapes.count(row, "numbers"): shapes.count(number, "numbers") for row, number in pairs}
