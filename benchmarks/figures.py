@@ -2,8 +2,8 @@
 
     python benchmarks/pipeline.py [--quick] [--json FILE]
 
-`--quick` takes under a minute and says null where it measured nothing. A figure's `met` is true, false, or null where it was
-not measured; a goal that is missed does not make the benchmark fail, it makes it say so.
+`--quick` takes under a minute and says null where it measured nothing. A figure's `met` is true, false, or null where
+it was not measured; a goal that is missed does not make the benchmark fail, it makes it say so.
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """What a repro costs, stage by stage, on this machine.
 
-Runs `synthtrail repro` in a copy of this checkout with folders of its own, so that nothing of yours is touched, and reads how long each stage
-took from the facts that the stages spool. `--quick` runs one experiment.
+Runs `synthtrail repro` in a copy of this checkout with folders of its own, so that nothing of yours is touched, and
+reads how long each stage took from the facts that the stages spool. `--quick` runs one experiment.
 """
 
 import json
@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import yaml
+
 from figures import Figure, main
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -52,7 +53,9 @@ def report(
         Figure("synthtrail verify", checked, "s", note="wall, with re-hashing"),
         Figure("synthtrail --help", processor, "s", 0.1, note="CPU seconds"),
     ]
-    figures += [Figure(f"stage {stage}", seconds, "s", note="sum over experiments") for stage, seconds in shares.items()]
+    figures += [
+        Figure(f"stage {stage}", seconds, "s", note="sum over experiments") for stage, seconds in shares.items()
+    ]
     return [*figures, Figure("DVC and start-up", overhead, "s")]
 
 

@@ -3,7 +3,7 @@
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -50,12 +50,12 @@ def ours(path: Path, *, lazy: bool = True) -> set[str]:
     return {name for name in imports(path, lazy=lazy) if name in known}
 
 
-def closure(path: Path) -> set[str]:
-    """Return every one of our modules that the file imports, directly or not, lazily or not."""
+def closure(path: Path, skip: Callable[[str], bool] = lambda _: False) -> set[str]:
+    """Return every one of our modules that the file imports, directly or not, lazily or not, but not through `skip`."""
     known, seen, left = modules(), set[str](), ours(path)
     while left:
         name = left.pop()
-        if name not in seen:
+        if name not in seen and not skip(name):
             seen.add(name)
             left |= ours(known[name]) - seen
     return seen

@@ -1,9 +1,9 @@
 """A stage that ran -> its record, and the facts of this one run.
 
-A **record** is deterministic: the same inputs, parameters, seed and code give the same bytes, so DVC can restore it and the
-ledger can recognise it. It states the subject (what was made) and the inputs by digest, the parameters, the digest of the
-code and the versions of the tools. What differs from run to run (when, how long, which tracked run) is **spooled** under the
-record's digest, beside the tracking database, and joins the event when the record is signed.
+A **record** is deterministic: the same inputs, parameters, seed and code give the same bytes, so DVC can restore it
+and the ledger can recognise it. It states the subject (what was made) and the inputs by digest, the parameters, the
+digest of the code and the versions of the tools. What differs from run to run (when, how long, which tracked run) is
+**spooled** under the record's digest, beside the tracking database, and joins the event when the record is signed.
 
     record bytes --sha256--> spool/<digest>.json = {"started": ..., "seconds": ..., "run": ...}
 """
@@ -21,7 +21,7 @@ from typing import Any
 
 from synthtrail.custody import canonical, digest
 from synthtrail.custody.events import STAGE_EVENT
-from synthtrail.storage.files import write_json
+from synthtrail.storage.files import Json, write_json
 from synthtrail.storage.home import shared_root
 
 TOOLS = {
@@ -38,8 +38,9 @@ Pairs = Mapping[str, object]
 class Work:
     """What a stage has done: the subject it made, from which inputs, with what settings and which results.
 
-    `views` are written beside the subject for people and tools. `inputs` are paths of artifacts of earlier stages. `source` says where bytes from outside came from; it is given by `ingest`
-    alone. `verdict` is given by `validate` alone.
+    `views` are written beside the subject for people and tools. `inputs` are paths of artifacts of earlier stages.
+    `source` says where bytes from outside came from; it is given by `ingest` alone. `verdict` is given by `validate`
+    alone.
     """
 
     subject: Path
@@ -130,10 +131,10 @@ def code_files(root: Path, stage: str) -> frozenset[str]:
     return frozenset(file.relative_to(root).as_posix() for file in found)
 
 
-def spool(content: bytes, facts: Mapping[str, Any], started: datetime) -> None:
+def spool(content: bytes, facts: Mapping[str, Json], started: datetime) -> None:
     """Keep the facts of the run that made the record `content`, with its times, under the record's digest."""
     finished = datetime.now(UTC)
-    times = {
+    times: dict[str, Json] = {
         "started": canonical.format_time(started),
         "finished": canonical.format_time(finished),
         "seconds": round((finished - started).total_seconds(), 3),

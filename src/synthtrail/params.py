@@ -10,8 +10,9 @@ A block needs little, because the rest has defaults:
         retention: P2Y
         target: outcome
 
-A key that is not known is an error that names the nearest known one; a block without licence, legal basis or retention
-is refused, since nobody can later say by what right the data were used. `class` is `confidential` unless said otherwise.
+A key that is not known is an error that names the nearest known one; a block without licence, legal basis or
+retention is refused, since nobody can later say by what right the data were used. `class` is `confidential` unless
+said otherwise.
 """
 
 import difflib
@@ -194,9 +195,7 @@ def number(value: object, where: str, kind: type, allowed: Callable[[Any], bool]
         raise ParamsError(f"{where}: expected a number {words}, found {value!r}")
 
 
-def reject_unknown(
-    values: Mapping[str, Any], known: set[str], where: str, shown: frozenset[str] = frozenset()
-) -> None:
+def reject_unknown(values: Mapping[str, Any], known: set[str], where: str, shown: frozenset[str] = frozenset()) -> None:
     """Raise `ParamsError` for the first key of `values` that is not `known`, naming the nearest that is."""
     for key in values:
         if key not in known:

@@ -1,11 +1,12 @@
 """What MLflow shows: the only module that imports it.
 
-A **parent** run stands for one experiment in one repro, a **child** for each of its stages. `train` opens both and logs its
-curves while it trains; the other stages spool their facts, and `sign` writes them at the end (opening MLflow in every
-stage costs more than the stages do). The store is SQLite under `mlruns/`, with digests, figures and plots, and no data.
+A **parent** run stands for one experiment in one repro, a **child** for each of its stages. `train` opens both and
+logs its curves while it trains; the other stages spool their facts, and `sign` writes them at the end (opening MLflow
+in every stage costs more than the stages do). The store is SQLite under `mlruns/`, with digests, figures and plots,
+and no data.
 
-The stages of one repro are grouped by the variable `SYNTHTRAIL_REPRO`, else by the `dvc` process above them: MLflow's own
-`MLFLOW_RUN_ID` would make every child log into the parent.
+The stages of one repro are grouped by the variable `SYNTHTRAIL_REPRO`, else by the `dvc` process above them: MLflow's
+own `MLFLOW_RUN_ID` would make every child log into the parent.
 """
 
 import fcntl
@@ -158,7 +159,7 @@ class Store:
         self.client.log_batch(run_id, tags=[RunTag(name, value) for name, value in tags.items()])
 
     def export(self, run_ids: Sequence[str]) -> bytes:
-        """Return what the database holds of these runs as canonical JSON, without the tags that the ledger sets later."""
+        """Return what the database holds of these runs as canonical JSON, without the ledger's own tags."""
         return canonical.encode({"v": 1, "runs": [self.exported(run_id) for run_id in run_ids]})
 
     def exported(self, run_id: str) -> dict[str, Any]:
@@ -224,7 +225,7 @@ def repro_id() -> str:
 
 
 def dataset(name: str, sha256: str) -> Dataset:
-    """Return an artifact as MLflow shows it: its digest column holds 36 characters, the whole digest is in the source."""
+    """Return an artifact as MLflow shows it: its digest column holds 36 characters, the source has the whole digest."""
     source = json.dumps({"uri": name, "sha256": sha256})
     return Dataset(name=name, digest=sha256[:36], source_type="local", source=source)
 
@@ -237,9 +238,7 @@ def file_digests(run: Run) -> dict[str, str]:
     if not uri.startswith(prefix) or not folder.is_dir():
         return {}
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files
-    }
+    return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 def listed(values: Mapping[str, str]) -> list[dict[str, str]]:

@@ -13,7 +13,16 @@ import yaml
 
 from tests.imports import ROOT
 
-COPIED = (".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore", "dvc.yaml", "pipelines", "src", "catalog/sources")
+COPIED = (
+    ".dvc/config",
+    ".dvc/.gitignore",
+    ".dvcignore",
+    ".gitignore",
+    "dvc.yaml",
+    "pipelines",
+    "src",
+    "catalog/sources",
+)
 XDG = ("XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME")
 SMALL: dict[str, Any] = {"steps": 60, "batch": 64, "width": 32}
 """Settings of a training that takes a second and is not meant to be good."""

@@ -8,7 +8,7 @@ import pytest
 
 from synthtrail.storage.files import staged_folder, write_bytes, write_json
 from synthtrail.storage.home import home, shared_root
-from synthtrail.storage.salt import SIZE, no_salt, salts_for
+from synthtrail.storage.salt import SIZE, Salts, no_salt, salts_for
 
 
 def test_a_write_that_fails_leaves_the_old_file_and_no_litter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,9 +44,10 @@ def test_a_staged_folder_replaces_the_old_one_whole_or_not_at_all(tmp_path: Path
     target = tmp_path / "out"
     with staged_folder(target) as folder:
         (folder / "one").write_text("1", encoding="utf-8")
-    with pytest.raises(RuntimeError, match="stop"), staged_folder(target) as folder:
-        (folder / "two").write_text("2", encoding="utf-8")
-        raise RuntimeError("stop")
+    interrupted = staged_folder(target)
+    (interrupted.__enter__() / "two").write_text("2", encoding="utf-8")
+    with pytest.raises(RuntimeError, match="stop"):
+        interrupted.__exit__(RuntimeError, RuntimeError("stop"), None)
     assert [path.name for path in target.iterdir()] == ["one"]
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
@@ -59,7 +60,8 @@ def test_salts_are_the_same_for_the_same_input_and_differ_otherwise(tmp_path: Pa
     assert salts("a") == again("a")
     assert len({salts("a"), salts("b"), other("a"), salts_for(tmp_path, "x/ingest", "aa")("a")}) == 4
     assert len(salts("a") or b"") == SIZE
-    assert no_salt("a") is None
+    public: Salts = no_salt
+    assert public("a") is None
     keys = list(tmp_path.rglob("*.salt"))
     assert len(keys) == 3
     assert {stat.S_IMODE(key.stat().st_mode) for key in keys} == {0o600}

@@ -1,7 +1,7 @@
 """Take an experiment out of params.yaml, its stages out of dvc.lock and its files from the workspace.
 
-Its entries stay in the ledger for ever, its artifacts in DVC's cache until they are disposed of there. The block is kept in
-catalog/, if it is not there yet, so that `synthtrail enable` brings it back.
+Its entries stay in the ledger for ever, its artifacts in DVC's cache until they are disposed of there. The block is
+kept in catalog/, if it is not there yet, so that `synthtrail enable` brings it back.
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """Copy an experiment of catalog/ into params.yaml, where everything that stands is built by `dvc repro`.
 
-    synthtrail enable iris_cgan
+synthtrail enable iris_cgan
 """
 
 import argparse

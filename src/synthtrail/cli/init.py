@@ -1,7 +1,7 @@
 """Create keys, policy and ledger for this checkout, if it has none; `make repro` does so by itself.
 
-Private keys go to your XDG data folder with mode 0600, the policy that pins them to your XDG configuration folder, the guard to your XDG
-state folder; nothing secret is written into the checkout.
+Private keys go to your XDG data folder with mode 0600, the policy that pins them to your XDG configuration folder,
+the guard to your XDG state folder; nothing secret is written into the checkout.
 """
 
 import argparse

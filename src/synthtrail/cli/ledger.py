@@ -1,6 +1,6 @@
 """Start a new ledger where the old one is lost or given up; the new one names the old one and the reason.
 
-    synthtrail ledger new --because "the disk of the old machine died, no backup"
+synthtrail ledger new --because "the disk of the old machine died, no backup"
 """
 
 import argparse

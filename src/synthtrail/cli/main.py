@@ -1,7 +1,7 @@
 """`synthtrail COMMAND ...`: finds the command's module, and turns what goes wrong into one line.
 
-Each command is a module of this package with `configure(parser)` and `run(arguments) -> exit code`, imported only when it is
-asked for: an auditor's commands load the ledger core and nothing else.
+Each command is a module of this package with `configure(parser)` and `run(arguments) -> exit code`, imported only
+when it is asked for: an auditor's commands load the ledger core and nothing else.
 
 Exit codes: 0 it holds, or it is done; 1 it does not hold; 2 asked for what cannot be done.
 """
@@ -19,6 +19,10 @@ COMMANDS = {
     "verify": "check a ledger, and every artifact it speaks of",
     "explain": "tell the way of an artifact back to its source",
     "show": "show the ledger's entries, or one of them",
+    "bundle": "pack a ledger, and artifacts, into one file for somebody else",
+    "witness": "be a witness: cosign the checkpoints of others' ledgers",
+    "cosign": "ask witnesses to cosign this ledger's checkpoint",
+    "anchor": "have a time-stamping authority date this ledger's checkpoint",
     "init": "create keys, policy and ledger for this checkout",
     "ledger": "start a new ledger where the old one is lost",
     "repro": "rebuild every experiment, sign, verify (needs the pipeline)",

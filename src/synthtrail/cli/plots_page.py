@@ -8,6 +8,7 @@ from pathlib import Path
 
 from synthtrail.storage.files import write_text
 
+SNIPPET = "window.vegaEmbed = vegaEmbed;"
 PAGE = """<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -33,6 +34,6 @@ def run(arguments: argparse.Namespace) -> int:
     """Write the page."""
     import vl_convert  # noqa: PLC0415 - 50 MB that no other command needs
 
-    script = vl_convert.javascript_bundle().replace("</script", "<\\/script")
+    script = vl_convert.javascript_bundle(SNIPPET).replace("</script", "<\\/script")
     write_text(arguments.path, PAGE.replace("{{", "{").replace("}}", "}").replace("VEGA", script, 1))
     return 0

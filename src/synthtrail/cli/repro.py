@@ -1,7 +1,7 @@
 """Rebuild what `params.yaml` asks for, sign what is new, verify it, and say what was made.
 
-Runs `dvc repro`, so whatever has not changed is left as it is. If a stage fails, what was made until then is signed all the
-same, and the exit code is DVC's.
+Runs `dvc repro`, so whatever has not changed is left as it is. If a stage fails, what was made until then is signed
+all the same, and the exit code is DVC's.
 """
 
 import argparse
@@ -44,4 +44,3 @@ def dvc(*arguments: str) -> int:
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', '')}"
     sys.stdout.flush()
     return subprocess.run([sys.executable, "-m", "dvc", *arguments], env=environment, check=False).returncode  # noqa: S603
-

@@ -9,13 +9,14 @@ from synthtrail.custody import policy as policies
 from synthtrail.custody.bundles import FolderReader
 from synthtrail.custody.errors import CustodyError
 from synthtrail.custody.guard import Guard
+from synthtrail.custody.ledger import MANIFESTS
 from synthtrail.custody.policy import Policy
 from synthtrail.storage.home import home
 
 
 @dataclass(frozen=True)
 class Source:
-    """A ledger in a folder; `pinned_here` says that the policy was found on this machine, not brought by the verifier."""
+    """A ledger in a folder; `pinned_here`: the policy was found on this machine, not brought by the verifier."""
 
     folder: Path
     policy: Policy
@@ -37,6 +38,11 @@ class Source:
             return note.parse_checkpoint(note.parse((self.folder / "checkpoint").read_bytes())[0]).size
         except (OSError, CustodyError):
             return 0
+
+    def manifest(self, artifact: bytes) -> bytes | None:
+        """Return the list of files that was kept for the folder with this digest, if there is one."""
+        path = self.folder / MANIFESTS / artifact.hex()
+        return path.read_bytes() if path.is_file() else None
 
     def contradicting_guard(self) -> bytes | None:
         """Return the checkpoint that this machine's guard remembers, if the ledger does not end with it.
@@ -73,7 +79,9 @@ def claimed_origin(folder: Path) -> str:
     try:
         return note.parse_checkpoint(note.parse((folder / "checkpoint").read_bytes())[0]).origin
     except CustodyError as error:
-        raise CommandError(f"{folder / 'checkpoint'} cannot be read ({error}); give the --policy to judge it by") from None
+        raise CommandError(
+            f"{folder / 'checkpoint'} cannot be read ({error}); give the --policy to judge it by"
+        ) from None
 
 
 def load(path: Path) -> Policy:

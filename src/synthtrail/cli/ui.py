@@ -1,7 +1,7 @@
 """Open MLflow on this checkout's runs; stop it with Ctrl-C.
 
-Starts MLflow's own server on this machine only, with one worker and without its job runner, which halves the time to the
-first page and takes a sixth of the memory.
+Starts MLflow's own server on this machine only, with one worker and without its job runner, which halves the time to
+the first page and takes a sixth of the memory.
 """
 
 import argparse

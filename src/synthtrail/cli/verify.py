@@ -3,9 +3,9 @@
     synthtrail verify                                   this checkout, by the policy pinned on this machine
     synthtrail verify /mnt/their/ledger --policy their-policy.json --since checkpoint-of-last-year
 
-Prints every finding with its code, and the assurance level: A every entry is signed by a pinned key and this copy is whole; B and
-it extends a checkpoint kept from earlier (--since); C and witnesses of other organisations cosigned it; D and a
-time-stamping authority did. No level proves that a statement was true when it was signed.
+Prints every finding with its code, and the assurance level: A every entry is signed by a pinned key and this copy is
+whole; B and it extends a checkpoint kept from earlier (--since); C and witnesses of other organisations cosigned it;
+D and a time-stamping authority did. No level proves that a statement was true when it was signed.
 
 Exit code 0 only if there is something to check and all of it holds; 1 if something does not; 2 if it cannot be checked.
 """
@@ -31,7 +31,9 @@ MANY = 20_000  # entries from which a second process is worth starting
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("ledger", nargs="?", type=Path, default=Path(), help="ledger folder or checkout (default: here)")
+    parser.add_argument(
+        "ledger", nargs="?", type=Path, default=Path(), help="ledger folder or checkout (default: here)"
+    )
     parser.add_argument("--policy", type=Path, help="the policy to judge by, got from its owner by another way")
     parser.add_argument("--since", type=Path, metavar="CHECKPOINT", help="a checkpoint kept from earlier")
     parser.add_argument("--artifacts", type=Path, metavar="ROOT", help="checkout whose artifacts to re-hash")
@@ -61,9 +63,17 @@ def check(source: Source, root: Path | None, *, since: Path | None = None, as_js
         trust_local=source.pinned_here,
         processes=processes(source),
     )
-    found = artifacts.check(report.state, Log(source.reader.read, report.size), root) if root and report.state else None
+    found = compare(source, report, root) if root is not None else None
     print(as_text(report, found, root) if not as_json else as_document(report, found))
     return 0 if report.ok and holds(found) else 1
+
+
+def compare(source: Source, report: Report, root: Path) -> list[Presence] | None:
+    """Return how the artifacts of the checkout at `root` stand to the ledger; None if the ledger cannot be read."""
+    if report.state is None:
+        return None
+    log = Log(source.reader.read, report.size)
+    return artifacts.check(report.state, log, root, manifests=source.manifest)
 
 
 def holds(found: Sequence[Presence] | None) -> bool:

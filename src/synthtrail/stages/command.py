@@ -32,10 +32,10 @@ def run_stage(stage: str, work: Callable[[Context], None], arguments: Sequence[s
     return 0
 
 
-def run_sign(work: Callable[[], list[str]]) -> int:
+def run_sign(work: Callable[[Callable[[str], None]], list[str]]) -> int:
     """Run `work`, which returns a line for each refusal; print them and return the exit code."""
     try:
-        refusals = work()
+        refusals = work(lambda line: print(f"sign: {line}"))
     except USER_ERRORS as error:
         print(f"sign: {one_line(error)}", file=sys.stderr)
         return 1

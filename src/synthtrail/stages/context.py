@@ -1,7 +1,7 @@
 """What every stage starts from and how it ends: its plan, its clock, its salts, and its record."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -54,11 +54,12 @@ class Context:
             return no_salt
         return self.salts(self.plan["class"], lineage.reference(made_from)["sha256"])
 
-    def finish(self, work: Work, extra: Mapping[str, Any] = {}) -> None:  # noqa: B006
-        """Write the record of a planned stage, and spool the facts of this run."""
-        self.record(self.plan["class"], self.plan["seed"], work, extra)
+    def finish(self, work: Work, extra: Mapping[str, Any] = {}) -> None:
+        """Write the record of a planned stage, which accounts for the plan too, and spool the facts of this run."""
+        whole = replace(work, views=[self.layout.plan(self.stage), *work.views])
+        self.record(self.plan["class"], self.plan["seed"], whole, extra)
 
-    def record(self, data_class: str, seed: int, work: Work, extra: Mapping[str, Any] = {}) -> None:  # noqa: B006
+    def record(self, data_class: str, seed: int, work: Work, extra: Mapping[str, Any] = {}) -> None:
         """Write the record of `work`, and spool the facts of this run."""
         content = lineage.record(self.name, self.stage, data_class, seed, work)
         write_bytes(self.layout.record(self.stage), content)

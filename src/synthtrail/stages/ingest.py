@@ -1,13 +1,11 @@
 """`ingest`: read the source, check by what right it is used, infer its schema, plan the later stages.
 
-In: the source that `params.yaml` names. Out: `raw/` (the data as read, its schema), `plan/` (what the later stages are asked to
-do). Nothing is dropped: what was read is what is written, and the record counts it.
+In: the source that `params.yaml` names. Out: `raw/` (the data as read, its schema), `plan/` (what the later stages
+are asked to do). Nothing is dropped: what was read is what is written, and the record counts it.
 """
 
 import dataclasses
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from synthtrail import params
 from synthtrail.data import sources
@@ -16,9 +14,9 @@ from synthtrail.data.sources import Source
 from synthtrail.lineage import Work
 from synthtrail.params import Experiment
 from synthtrail.stages.context import Context, StageError
-from synthtrail.stages.layout import STAGES
+from synthtrail.stages.parts import salted
 from synthtrail.stages.plan import write_plans
-from synthtrail.storage.files import Json, staged_folder, write_json
+from synthtrail.storage.files import staged_folder, write_json
 
 
 def ingest(context: Context) -> None:
@@ -35,12 +33,11 @@ def ingest(context: Context) -> None:
     write_plans(experiment, context.layout.plan("train").parent)
     work = Work(
         subject=context.layout.raw,
-        views=[context.layout.plan(stage) for stage in STAGES[1:]],
         params={"modality": experiment.modality, "target": experiment.target},
         facts={"items": count},
         source=provenance(experiment, source),
     )
-    context.record(experiment.data_class, experiment.seed, work)
+    context.record(experiment.data_class, 0, work)  # nothing here is random
 
 
 def reconcile(asked: Experiment, source: Source) -> Experiment:
@@ -69,8 +66,3 @@ def provenance(experiment: Experiment, source: Source) -> dict[str, str]:
     }
     digest = {"sha256": source.sha256} if experiment.data_class == "public" else {}
     return stated | digest | {f"declared.{name}": value for name, value in source.facts.items()}
-
-
-def salted(value: Mapping[str, Any], salt: bytes | None) -> dict[str, Json]:
-    """Return the JSON object `value` with `salt` inside, if there is one."""
-    return dict(value) if salt is None else {**value, "salt": salt.hex()}

@@ -1,7 +1,7 @@
 """Where each stage's files lie in a checkout, relative to its root.
 
-    >>> Layout("iris").record("train").as_posix()
-    'data/records/iris/train.json'
+>>> Layout("iris").record("train").as_posix()
+'data/records/iris/train.json'
 """
 
 from dataclasses import dataclass

@@ -1,8 +1,8 @@
 """What `params.yaml` asks of each later stage, with defaults filled in, written down by `ingest`.
 
-DVC re-runs a stage when a parameter it lists has changed, and refuses a parameter that is not there. A block may leave
-most keys out, so only `ingest` lists its whole block; it writes one plan for each later stage, and each depends on its own.
-A changed threshold then re-runs `ingest` (a second) and `validate`, and trains nothing again.
+DVC re-runs a stage when a parameter it lists has changed, and refuses a parameter that is not there. A block may
+leave most keys out, so only `ingest` lists its whole block; it writes one plan for each later stage, and each depends
+on its own. A changed threshold then re-runs `ingest` (a second) and `validate`, and trains nothing again.
 """
 
 import json
@@ -22,7 +22,9 @@ def plans(experiment: Experiment) -> dict[str, Plan]:
     count = {"count": experiment.generate.count}
     model = {"name": experiment.model.name, "settings": dict(experiment.model.settings)}
     return {
-        "preprocess": common | count | {"bins": experiment.bins, "holdout": experiment.holdout, "target": experiment.target},
+        "preprocess": common
+        | count
+        | {"bins": experiment.bins, "holdout": experiment.holdout, "target": experiment.target},
         "train": common | {"model": model},
         "generate": common | count,
         "validate": common | count | {"thresholds": asdict(experiment.validate)},

@@ -1,11 +1,10 @@
 """`preprocess`: divide into training and holdout part, and learn schema and codec from the training part only.
 
-In: `raw/`. Out: `split/` with `train`, `holdout`, `schema.json` and `codec.json` (learnt from the training part alone) and
-`summary.json` (how many of each); and the expectations that git keeps. Every item is in exactly one part; classes keep
-their shares.
+In: `raw/`. Out: `split/` with `train`, `holdout`, `schema.json` and `codec.json` (learnt from the training part
+alone) and `summary.json` (how many of each); and the expectations that git keeps. Every item is in exactly one part;
+classes keep their shares.
 """
 
-import json
 from typing import Any
 
 from synthtrail.data import split
@@ -13,7 +12,7 @@ from synthtrail.data.registry import MODALITIES
 from synthtrail.evaluation import expectations
 from synthtrail.lineage import Work
 from synthtrail.stages.context import Context
-from synthtrail.stages.ingest import salted
+from synthtrail.stages.parts import salted
 from synthtrail.storage.files import staged_folder, write_json, write_text
 
 
@@ -47,20 +46,3 @@ def expected(context: Context, schema: Any) -> str:
     else:
         rules = expectations.image_rules((schema.height, schema.width, schema.channels), schema.classes, count)
     return expectations.suite_text(context.name, rules, context.plan["class"])
-
-
-def read_schema(context: Context) -> Any:
-    """Return the schema of the training part."""
-    return MODALITIES[context.plan["modality"]].schema_from_json(read(context, "schema.json"))
-
-
-def read_codec(context: Context) -> Any:
-    """Return the codec fitted to the training part."""
-    return MODALITIES[context.plan["modality"]].codec_from_json(read(context, "codec.json"))
-
-
-def read(context: Context, name: str) -> dict[str, Any]:
-    """Return a JSON object of the split without its salt."""
-    value = json.loads((context.layout.split / name).read_bytes())
-    value.pop("salt", None)
-    return dict(value)

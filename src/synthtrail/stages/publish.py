@@ -133,9 +133,13 @@ def scores(whole: Sequence[Found]) -> dict[str, float]:
 
 def parent_tags(whole: Sequence[Found]) -> dict[str, str]:
     """Return the verdict and the digest of what was generated."""
-    verdicts = {"verdict": item.record.verdict for item in whole if item.record.verdict}
-    made = {"synthetic.sha256": i.record.subject.digest.hex() for i in whole if i.record.stage == "generate"}
-    return verdicts | made
+    found = {}
+    for item in whole:
+        if item.record.stage == "generate":
+            found["synthetic.sha256"] = item.record.subject.digest.hex()
+        if item.record.verdict:
+            found["verdict"] = item.record.verdict
+    return found
 
 
 def numbers(values: Mapping[str, str]) -> dict[str, float]:
@@ -153,4 +157,3 @@ def milliseconds(time: str | None) -> int | None:
     """Return a record's time as MLflow counts it: milliseconds since 1970."""
     moment: datetime | None = canonical.parse_time(time) if time else None
     return int(moment.timestamp() * 1000) if moment else None
-

@@ -1,7 +1,8 @@
 """`sign`: log what is new, write a proof for each artifact, and refuse to go on where a verdict says so.
 
-In: every record of the workspace. For each slot whose latest logged record is another one, the event that made it (or `reused`, if
-the record was logged before) is signed by the operator and appended. A repro that made nothing new appends nothing.
+In: every record of the workspace. For each slot whose latest logged record is another one, the event that made it (or
+`reused`, if the record was logged before) is signed by the operator and appended. A repro that made nothing new appends
+nothing.
 
 1. Read the records, and check that each subject is what its record says: nothing is signed unseen.
 2. Under the ledger's lock: which records are new?
@@ -12,7 +13,7 @@ the record was logged before) is signed by the operator and appended. A repro th
 
 import json
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from typing import Any
 import yaml
 
 from synthtrail import lineage, params, tracking
-from synthtrail.custody import acts, canonical, record
+from synthtrail.custody import acts, canonical, digest, record
 from synthtrail.stages.context import StageError
 from synthtrail.stages.layout import STAGES, Layout
 from synthtrail.stages.publish import Found, Published, publish
@@ -29,8 +30,8 @@ from synthtrail.storage.files import write_bytes
 from synthtrail.storage.home import shared_root
 
 
-def sign() -> list[str]:
-    """Run the stage; return a line for each refusal."""
+def sign(say: Callable[[str], None]) -> list[str]:
+    """Run the stage; return a line for each refusal. `say` tells the user what was appended."""
     custodian = establish(shared_root())
     found = [read(path) for name in params.load(Path("params.yaml")) for path in record_paths(name)]
     now = datetime.now(UTC)
@@ -45,9 +46,10 @@ def sign() -> list[str]:
             entries[item.record.slot] = tx.add(envelope)
         tx.commit()
         latest = {item.record.slot: tx.state.slots[item.record.slot].entry for item in found}
+    keep_manifests(custodian, fresh)
     write_proofs(custodian, found, latest)
     tag_runs(custodian, published, entries)
-    print(f"sign: {len(entries)} new of {len(found)} records; the ledger has {custodian.ledger.head.size} entries")
+    say(f"{len(entries)} new of {len(found)} records; the ledger has {custodian.ledger.head.size} entries")
     return [refusal(item) for item in found if item.record.verdict == "refuse"]
 
 
@@ -63,15 +65,14 @@ def read(path: Path) -> Found:
 
 
 def check_subjects(found: Sequence[Found]) -> None:
-    """Raise `StageError` if an artifact is not what its record says."""
+    """Raise `StageError` if an artifact, or what was written beside it, is not what its record says."""
     for item in found:
-        subject = item.record.subject
-        there = lineage.reference(Path(subject.path))["sha256"]
-        if there != subject.digest.hex():
-            raise StageError(
-                f"{subject.path} is not what {item.path} says was made; nothing was signed. "
-                f"`dvc repro --force --single-item {item.record.stage}@{item.record.experiment}` makes it again"
-            )
+        for part in (item.record.subject, *item.record.views):
+            if digest.artifact(part.path).sha256 != part.digest.hex():
+                raise StageError(
+                    f"{part.path} is not what {item.path} says was made; nothing was signed. "
+                    f"`dvc repro --force --single-item {item.record.stage}@{item.record.experiment}` makes it again"
+                )
 
 
 def circumstances(item: Found, published: dict[str, Published]) -> list[tuple[str, str]]:
@@ -116,6 +117,14 @@ def dvc_digest(item: Found) -> str:
     return str(outs.get(item.record.subject.path, ""))
 
 
+def keep_manifests(custodian: Custodian, found: Sequence[Found]) -> None:
+    """Keep the list of files of each folder, so that an audit can say which of them differs."""
+    for item in found:
+        for part in (item.record.subject, *item.record.views):
+            if part.kind == "folder":
+                custodian.ledger.keep_manifest(digest.manifest(part.path))
+
+
 def write_proofs(custodian: Custodian, found: Sequence[Found], latest: dict[str, int]) -> None:
     """Write `ledger/proofs/<artifact>.tlog-proof` for each artifact that has none yet."""
     folder = custodian.root / "ledger" / "proofs"
@@ -143,4 +152,3 @@ def refusal(item: Found) -> str:
     reasons = json.loads((report / "report.json").read_bytes()).get("verdict", {}).get("reasons", [])
     first = reasons[0]["text"] if reasons else "see the report"
     return f"{item.record.experiment}: refused: {first} Read {report / 'report.html'}"
-

@@ -16,7 +16,7 @@ from synthtrail.lineage import Work
 from synthtrail.models import registry
 from synthtrail.models.synthesizer import Training
 from synthtrail.stages.context import Context
-from synthtrail.stages.preprocess import read_codec
+from synthtrail.stages.parts import read_codec
 from synthtrail.storage.files import staged_folder, write_text
 from synthtrail.storage.home import shared_root
 
@@ -40,7 +40,9 @@ def train(context: Context) -> None:
     with staged_folder(layout.curves) as folder:
         curves.write(folder)
     params = {"model": {"name": model.name, **dataclasses.asdict(model.settings)}}
-    context.finish(Work(layout.model, [layout.split], [layout.curves], params, facts=curves.last()), {"run": curves.live.run_id})
+    context.finish(
+        Work(layout.model, [layout.split], [layout.curves], params, facts=curves.last()), {"run": curves.live.run_id}
+    )
 
 
 def checkpoints(context: Context) -> Path:

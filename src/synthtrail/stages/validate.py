@@ -1,7 +1,8 @@
 """`validate`: judge the synthetic data against training and holdout part, and say pass, review or refuse.
 
-In: `synthetic/`, `split/`. Out: `report/` (a page for people, the same as JSON, what the expectations found), `figures/` and
-`metrics.json`. It ends well whatever the verdict: the verdict stands in the record, so that `sign` can log it first.
+In: `synthetic/`, `split/`. Out: `report/` (a page for people, the same as JSON, what the expectations found),
+`figures/` and `metrics.json`. It ends well whatever the verdict: the verdict stands in the record, so that `sign` can
+log it first.
 """
 
 from synthtrail.data.registry import MODALITIES
@@ -10,8 +11,7 @@ from synthtrail.evaluation.verdict import Thresholds
 from synthtrail.lineage import Work
 from synthtrail.params import build
 from synthtrail.stages.context import Context
-from synthtrail.stages.ingest import salted
-from synthtrail.stages.preprocess import read_schema
+from synthtrail.stages.parts import read_schema, salted
 from synthtrail.storage.files import staged_folder, write_json, write_text
 from synthtrail.storage.salt import Salts
 

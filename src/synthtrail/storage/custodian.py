@@ -1,8 +1,9 @@
 """The custodian of one checkout: its policy, its keys and its ledger, created on first use.
 
-`establish` is what `make repro` and `sign` begin with. It makes three **demonstration keys** (root, operator, sequencer; mode 0600,
-no passphrase, all on this machine), a policy that pins them, and a ledger under the checkout whose first entries say so.
-Whoever holds this machine can rewrite such a history; a real custodian keeps the root key elsewhere (docs/guide.md).
+`establish` is what `make repro` and `sign` begin with. It makes three **demonstration keys** (root, operator,
+sequencer; mode 0600, no passphrase, all on this machine), a policy that pins them, and a ledger under the checkout
+whose first entries say so. Whoever holds this machine can rewrite such a history; a real custodian keeps the root key
+elsewhere (docs/guide.md).
 
 There is one ledger per checkout. Where `dvc.lock` names signed records but the ledger is gone, nothing is started anew
 behind the user's back: `LostLedgerError` says what to do.
@@ -50,8 +51,8 @@ class Custodian:
 def establish(root: Path) -> Custodian:
     """Return the custodian of the checkout at `root`, creating keys, policy and ledger on first use.
 
-    Raises `LostLedgerError` where records were signed before but there is no ledger, and `UsageError` where the ledger's
-    keys or policy are not on this machine.
+    Raises `LostLedgerError` where records were signed before but there is no ledger, and `UsageError` where the
+    ledger's keys or policy are not on this machine.
     """
     with _alone():
         origin = origin_of(root)
@@ -77,7 +78,7 @@ def start(root: Path, *, succeeds: str | None = None, because: str = "") -> Cust
     opening = acts.event(
         State(policy), "ledger-opened", top, at=now, fields=acts.policy_fields(policy), context=context
     )
-    ledger = Ledger.create(root / FOLDER, home().guard(origin), policy, sequencer, opening, now)
+    ledger = Ledger.create(root / FOLDER, home().guard(origin), policy, sequencer, opening, now=now)
     with ledger.transaction(now) as tx:
         fields = acts.key_fields(operator, "operator", organisation=ORGANISATION)
         tx.append([acts.event(tx.state, "key-added", top, at=now, fields=fields)])

@@ -36,7 +36,7 @@ def create_key(folder: Path, label: str, name: str) -> Signer:
 
 
 def load_key(folder: Path, label: str) -> Signer:
-    """Return the key `label` of `folder`; raise `UsageError` if it is absent, readable by others, or not what it says."""
+    """Return the key `label` of `folder`; raise `UsageError` if it is absent, open to others, or not what it says."""
     path = folder / f"{label}.pem"
     if not path.exists():
         raise UsageError(f"{path}: no such key; the one who signs needs it")
