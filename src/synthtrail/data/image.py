@@ -1,0 +1,240 @@
+"""Image sets: Parquet shards of PNG bytes, a manifest of their digests, and the codec.
+
+An `ImageSet` holds pixels uint8 (N, H, W, C), C being 1 (grey) or 3 (RGB), labels as texts (N,)
+and names (N,). On disk a part of a data set (`images`, `train`, `holdout`) is
+
+    <part>-00000.parquet ...   columns name, label, png; at most 10,000 images each, so that tools
+                               see a few files and not thousands
+    manifest.txt               "<sha256 of the PNG bytes>  <name>", a line each in shard order;
+                               `<part>.manifest.txt` if the part is not the whole set
+
+PNG encoding is fixed, so the bytes depend on pixels, labels, versions and salt alone. The salt is
+embedded in each shard as in tables.
+
+    >>> import numpy as np, pathlib, tempfile
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> batch = ImageSet(np.zeros((2, 8, 8, 1), np.uint8), np.array(["0", "1"]), ("a", "b"))
+    >>> Images().write(folder, "images", [batch])
+    2
+    >>> Images().read(folder, "images").pixels.shape
+    (2, 8, 8, 1)
+"""
+
+import hashlib
+import io
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from synthtrail.data.errors import CodecError, SchemaError, SourceError
+from synthtrail.data.schema import Violation
+from synthtrail.data.tabular import TableWriter, read_table
+from synthtrail.storage import files
+
+SHARD = 10_000  # images a file
+PIECE = 1_000  # images encoded at once; divides SHARD
+
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Images of one size: pixels uint8 (N, H, W, C), labels as texts (N,), one name each."""
+
+    pixels: Pixels
+    labels: NDArray[Any]
+    names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+
+@dataclass(frozen=True)
+class ImageSchema:
+    """What every image of a set has in common: size in pixels, channels, and the known labels."""
+
+    height: int
+    width: int
+    channels: int
+    classes: tuple[str, ...]
+    target: str | None = "label"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values; `from_json` gives back an equal schema."""
+        return {**asdict(self), "classes": list(self.classes)}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "ImageSchema":
+        """Read what `to_json` gave; `SchemaError` if it is something else."""
+        try:
+            given = {key: item for key, item in value.items() if key != "salt"}
+            return cls(**{**given, "classes": tuple(value["classes"])})
+        except (KeyError, TypeError) as error:
+            raise SchemaError(f"not an image schema: {error}; run preprocess again") from error
+
+
+@dataclass(frozen=True)
+class ImageCodec:
+    """Pixels as float32 in [-1, 1], channels first; labels as class numbers. Learns nothing."""
+
+    schema: ImageSchema
+
+    def encode(self, data: ImageSet) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Return (N, C, H, W) float32 in [-1, 1] and class numbers int64 (N,)."""
+        known = {name: number for number, name in enumerate(self.schema.classes)}
+        strange = sorted(set(data.labels) - set(known))
+        if strange:
+            raise CodecError(f"label {strange[0]!r} is not among the training labels; split again")
+        numbers = np.array([known[label] for label in data.labels], dtype=np.int64)
+        scaled = data.pixels.astype(np.float32) / 127.5 - 1
+        return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2)), numbers
+
+    def decode(self, values: NDArray[np.float32], numbers: NDArray[np.int64], first: int = 0) -> ImageSet:
+        """Turn (N, C, H, W) and class numbers into images named from number `first` on."""
+        pixels = np.round((values.transpose(0, 2, 3, 1) + 1) * 127.5).clip(0, 255)
+        labels = np.array(self.schema.classes, dtype=object)[numbers]
+        names = tuple(f"{i:08d}.png" for i in range(first, first + len(values)))
+        return ImageSet(pixels.astype(np.uint8), labels, names)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values; `from_json` gives back an equal codec."""
+        return {"schema": self.schema.to_json()}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "ImageCodec":
+        """Read what `to_json` gave."""
+        if "schema" not in value:
+            raise CodecError("not an image codec: no schema; run preprocess again")
+        return cls(ImageSchema.from_json(value["schema"]))
+
+
+class Images:
+    """The modality of labelled images of one size."""
+
+    name: ClassVar[str] = "image"
+    whole: ClassVar[str] = "images"
+
+    def write(self, folder: Path, part: str, batches: Iterable[ImageSet], *, salt: bytes | None = None) -> int:
+        """Write the shards and manifest of a part; return the number of images."""
+        lines: list[str] = []
+        for number, pieces in groupby(_pieces(batches), key=itemgetter(0)):
+            with TableWriter(folder / f"{part}-{number:05d}.parquet", salt=salt) as writer:
+                for _, frame in pieces:
+                    writer.write(frame)
+                    lines += _manifest(frame)
+        if not lines:
+            raise CodecError(f"{folder}: no images to write; ask for at least one")
+        files.write_text(folder / _manifest_name(part), "".join(lines))
+        return len(lines)
+
+    def read(self, folder: Path, part: str) -> ImageSet:
+        """Read a part; `SourceError` if shards are absent, unreadable or differ from the manifest."""
+        shards = sorted(folder.glob(f"{part}-[0-9][0-9][0-9][0-9][0-9].parquet"))
+        if not shards:
+            raise SourceError(f"{folder}: no {part}-*.parquet; run the stage that makes it")
+        frame = pd.concat([read_table(shard) for shard in shards], ignore_index=True)
+        manifest = folder / _manifest_name(part)
+        if not manifest.exists() or manifest.read_text() != "".join(_manifest(frame)):
+            raise SourceError(f"{manifest}: does not list the images beside it; make them again")
+        pixels = np.stack([decode_png(png, name) for png, name in _items(frame)])
+        return ImageSet(pixels, frame["label"].to_numpy(dtype=object), tuple(frame["name"]))
+
+    def infer(self, data: ImageSet, target: str | None = "label") -> ImageSchema:
+        """Describe an image set; `SchemaError` if it is empty or of odd shape."""
+        if data.pixels.ndim != 4 or not len(data) or data.pixels.shape[3] not in (1, 3):
+            shape = data.pixels.shape
+            raise SchemaError(f"images must be (N, H, W, 1 or 3) with N > 0, these are {shape}")
+        _, height, width, channels = data.pixels.shape
+        classes = sorted(set(data.labels), key=lambda text: (len(text), text))
+        return ImageSchema(height, width, channels, tuple(classes), target)
+
+    def check(self, data: ImageSet, schema: ImageSchema) -> list[Violation]:
+        """Return every violation of the schema."""
+        found: list[Violation] = []
+        wanted = (schema.height, schema.width, schema.channels)
+        if data.pixels.shape[1:] != wanted:
+            what = f"images of shape {data.pixels.shape[1:]}, not {wanted}"
+            found.append(Violation("png", "type", len(data), what))
+        strange = [label for label in data.labels if label not in schema.classes]
+        if strange:
+            what = f"{len(strange)} images with unknown labels such as {strange[0]!r}"
+            found.append(Violation("label", "categories", len(strange), what))
+        return found
+
+    def schema_from_json(self, value: Mapping[str, Any]) -> ImageSchema:
+        """Read a schema."""
+        return ImageSchema.from_json(value)
+
+    def fit_codec(self, train: ImageSet, schema: ImageSchema, *, bins: int = 0) -> ImageCodec:
+        """Return the codec; nothing is learnt, so `train` and `bins` do not matter."""
+        del train, bins
+        return ImageCodec(schema)
+
+    def codec_from_json(self, value: Mapping[str, Any]) -> ImageCodec:
+        """Read a codec."""
+        return ImageCodec.from_json(value)
+
+    def labels(self, data: ImageSet, target: str | None) -> NDArray[Any] | None:
+        """Return the labels to stratify by (N,), None without a target."""
+        return None if target is None else data.labels
+
+    def take(self, data: ImageSet, rows: NDArray[np.int64]) -> ImageSet:
+        """Return the images of these numbers."""
+        names = tuple(data.names[i] for i in rows)
+        return ImageSet(data.pixels[rows], data.labels[rows], names)
+
+
+def encode_png(pixels: Pixels) -> bytes:
+    """Return the PNG of one image (H, W, C); the same pixels give the same bytes."""
+    buffer = io.BytesIO()
+    image = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
+    image.save(buffer, format="PNG", compress_level=6)
+    return buffer.getvalue()
+
+
+def decode_png(png: bytes, name: str) -> Pixels:
+    """Return pixels (H, W, C); `SourceError` naming the image if the bytes are not one."""
+    try:
+        with Image.open(io.BytesIO(png)) as image:
+            kept = np.asarray(image if image.mode in ("L", "RGB") else image.convert("RGB"))
+    except (UnidentifiedImageError, OSError) as error:
+        raise SourceError(f"{name}: not a readable image; replace or remove it") from error
+    return kept[:, :, None] if kept.ndim == 2 else kept
+
+
+def _pieces(batches: Iterable[ImageSet]) -> Iterator[tuple[int, pd.DataFrame]]:
+    """Yield (shard number, rows), a thousand rows at most and none across the end of a shard."""
+    done = 0
+    for batch in batches:
+        start = 0
+        while start < len(batch):
+            stop = min(len(batch), start + PIECE - done % PIECE)
+            yield done // SHARD, _frame(batch, slice(start, stop))
+            done, start = done + stop - start, stop
+
+
+def _frame(batch: ImageSet, rows: slice) -> pd.DataFrame:
+    png = [encode_png(image) for image in batch.pixels[rows]]
+    labels = pd.Series(list(batch.labels[rows]), dtype="str")
+    names = pd.Series(list(batch.names[rows]), dtype="str")
+    return pd.DataFrame({"name": names, "label": labels, "png": png})
+
+
+def _items(frame: pd.DataFrame) -> Iterator[tuple[bytes, str]]:
+    return zip(frame["png"], frame["name"], strict=True)
+
+
+def _manifest(frame: pd.DataFrame) -> list[str]:
+    return [f"{hashlib.sha256(png).hexdigest()}  {name}\n" for png, name in _items(frame)]
+
+
+def _manifest_name(part: str) -> str:
+    return "manifest.txt" if part == Images.whole else f"{part}.manifest.txt"

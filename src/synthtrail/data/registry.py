@@ -1,0 +1,16 @@
+"""The modalities there are, by name: to add one, write its module and one line here.
+
+>>> sorted(MODALITIES)
+['image', 'tabular']
+"""
+
+from typing import Any
+
+from synthtrail.data.image import Images
+from synthtrail.data.modality import Modality
+from synthtrail.data.tabular import Tabular
+
+MODALITIES: dict[str, Modality[Any, Any, Any]] = {
+    Images.name: Images(),
+    Tabular.name: Tabular(),
+}

@@ -1,0 +1,338 @@
+"""Every synthesizer keeps the contract: same bytes for a seed, conforming rows, conditions met, errors of one line."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors import safe_open
+
+from synthtrail.data.codec import TableCodec
+from synthtrail.data.image import ImageCodec, Images, ImageSet
+from synthtrail.data.registry import MODALITIES
+from synthtrail.models import registry, training
+from synthtrail.models.errors import ConditionError, ModelError, ModelFileError, TrainingError
+from synthtrail.models.synthesizer import Conditions, Synthesizer, Training
+from synthtrail.params import ParamsError
+from tests.unit.test_data_image import noise
+from tests.unit.test_data_schema import mixed
+
+NAMES = sorted(registry.SYNTHESIZERS)
+SMALL: Mapping[str, Any] = {"steps": 12, "batch": 8, "width": 16, "noise": 4}
+QUIET = Training(seed=0, progress=False)
+Rows = pd.DataFrame | ImageSet
+TARGETS = {"tabular": "outcome", "image": "label"}
+every_synthesizer = pytest.mark.parametrize("name", NAMES)
+
+
+def rows_for(name: str) -> Rows:
+    """Return training rows of the synthesizer's modality."""
+    return mixed(80) if registry.find(name).modality == "tabular" else noise(60)
+
+
+def codec_for(name: str, data: Rows, target: str | None = "") -> TableCodec | ImageCodec:
+    """Return a codec fitted on `data`."""
+    modality = MODALITIES[registry.find(name).modality]
+    schema = modality.infer(data, TARGETS[modality.name] if target == "" else target)
+    codec: TableCodec | ImageCodec = modality.fit_codec(data, schema, bins=5)
+    return codec
+
+
+def fitted(name: str, seed: int = 0, plan: Training = QUIET) -> Synthesizer[Any, Any]:
+    """Return a synthesizer after a few steps."""
+    data = rows_for(name)
+    model = registry.create(name, SMALL)
+    model.fit(data, codec_for(name, data), replace(plan, seed=seed))
+    return model
+
+
+@pytest.fixture(scope="module")
+def models() -> dict[str, Synthesizer[Any, Any]]:
+    """One fitted synthesizer of each name, for the tests that only sample."""
+    return {name: fitted(name) for name in NAMES}
+
+
+def labels_of(batches: list[Rows]) -> list[str]:
+    """Return the classes of all sampled rows."""
+    parts = [batch.labels if isinstance(batch, ImageSet) else batch["outcome"] for batch in batches]
+    return [str(label) for part in parts for label in part]
+
+
+def same(left: Rows, right: Rows) -> bool:
+    """Say whether two batches are equal."""
+    if isinstance(left, pd.DataFrame) or isinstance(right, pd.DataFrame):
+        return isinstance(left, pd.DataFrame) and isinstance(right, pd.DataFrame) and left.equals(right)
+    return np.array_equal(left.pixels, right.pixels) and left.labels.tolist() == right.labels.tolist()
+
+
+def folder_bytes(folder: Path) -> dict[str, bytes]:
+    """Return the bytes of every file in a folder."""
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+@every_synthesizer
+def test_the_same_seed_gives_the_same_bytes(name: str, tmp_path: Path) -> None:
+    """Two fits with one seed agree to the byte, with another they do not; torch's own state has no part in it."""
+    torch.manual_seed(1)
+    fitted(name, 0).save(tmp_path / "a")
+    torch.manual_seed(2)
+    fitted(name, 0).save(tmp_path / "b")
+    fitted(name, 1).save(tmp_path / "c")
+    a, b, c = (folder_bytes(tmp_path / letter) for letter in "abc")
+    assert a == b
+    assert a["weights.safetensors"] != c["weights.safetensors"]
+    assert sorted(a) == ["model.json", "weights.safetensors"]
+
+
+@every_synthesizer
+def test_a_loaded_model_samples_the_same(name: str, models: dict[str, Synthesizer[Any, Any]], tmp_path: Path) -> None:
+    """Saving loses nothing, and samples depend on the seed alone."""
+    models[name].save(tmp_path)
+    loaded = registry.load(tmp_path)
+    first, again, other = (next(iter(loaded.sample(20, seed=seed))) for seed in (5, 5, 6))
+    assert same(first, next(iter(models[name].sample(20, seed=5))))
+    assert same(first, again)
+    assert not same(first, other)
+
+
+@every_synthesizer
+def test_samples_conform_to_the_schema(name: str, models: dict[str, Synthesizer[Any, Any]]) -> None:
+    """Even a hardly trained model makes rows of the right types, ranges and categories."""
+    modality, codec = MODALITIES[models[name].modality], codec_for(name, rows_for(name))
+    for batch in models[name].sample(50, seed=0):
+        assert modality.check(batch, codec.schema) == []
+
+
+@every_synthesizer
+def test_rows_come_in_batches(
+    name: str, models: dict[str, Synthesizer[Any, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A long sample is never held whole: batches are bounded and together as many as asked."""
+    monkeypatch.setattr(registry.find(name), "batch", 7)
+    sizes = [len(batch) for batch in models[name].sample(20, seed=0)]
+    assert sizes == [7, 7, 6]
+    first, second = list(models[name].sample(14, seed=0))
+    assert not same(first, second)
+
+
+@every_synthesizer
+def test_conditions_are_met(
+    name: str, models: dict[str, Synthesizer[Any, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One class, or exact counts over several batches, by the word target or the column's name."""
+    monkeypatch.setattr(registry.find(name), "batch", 7)
+    one, two = sorted(set(labels_of([rows_for(name)])))[:2]
+    assert labels_of(list(models[name].sample(9, {"target": two}))) == [two] * 9
+    column = TARGETS[models[name].modality]
+    found = labels_of(list(models[name].sample(20, {column: {one: 17, two: 3}}, seed=1)))
+    assert (found.count(one), found.count(two)) == (17, 3)
+    assert found != sorted(found)
+
+
+@every_synthesizer
+def test_without_conditions_classes_are_as_in_training(name: str, models: dict[str, Synthesizer[Any, Any]]) -> None:
+    """Classes of 500 rows have the training shares within four standard errors."""
+    real, made = labels_of([rows_for(name)]), labels_of(list(models[name].sample(500, seed=0)))
+    for label in set(real):
+        share = real.count(label) / len(real)
+        assert abs(made.count(label) / 500 - share) < 4 * (share * (1 - share) / 500) ** 0.5
+
+
+@every_synthesizer
+@pytest.mark.parametrize(
+    ("conditions", "message"),
+    [
+        ({"target": "yess"}, "has no class 'yess'"),
+        ({"target": {"1": 2}}, "has no class '1'|add up to 2, not to 9; correct one of them"),
+        ({"colour": "red"}, "conditions on colour: only on the target, "),
+    ],
+)
+def test_conditions_that_cannot_be_met_are_refused(
+    name: str, conditions: Conditions, message: str, models: dict[str, Synthesizer[Any, Any]]
+) -> None:
+    """The error comes at once, not with the first batch."""
+    with pytest.raises(ConditionError, match=message):
+        models[name].sample(9, conditions)
+
+
+@every_synthesizer
+def test_nothing_is_nothing_to_sample(name: str, models: dict[str, Synthesizer[Any, Any]]) -> None:
+    """No rows are not asked for."""
+    with pytest.raises(ModelError, match="0 rows cannot be generated"):
+        models[name].sample(0)
+
+
+@every_synthesizer
+def test_files_carry_their_salt(name: str, models: dict[str, Synthesizer[Any, Any]], tmp_path: Path) -> None:
+    """Each file has its own salt inside, and the model loads with it."""
+    models[name].save(tmp_path, salts=lambda file: file.encode())
+    with safe_open(tmp_path / "weights.safetensors", "pt") as weights:
+        assert weights.metadata() == {"salt": b"weights.safetensors".hex()}
+    assert json.loads((tmp_path / "model.json").read_text())["salt"] == b"model.json".hex()
+    assert same(next(iter(registry.load(tmp_path).sample(5))), next(iter(models[name].sample(5))))
+
+
+@every_synthesizer
+def test_an_interrupted_fit_ends_with_the_same_bytes(
+    name: str, models: dict[str, Synthesizer[Any, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Taken up at an epoch's end, training goes on as if nothing had been; another fit does not take it up."""
+    monkeypatch.setattr(training, "EPOCH", 5)
+    monkeypatch.setattr(training, "PAUSE", 0.0)
+    states = tmp_path / "states"
+    with pytest.raises(InterruptedError):
+        fitted(name, plan=replace(QUIET, checkpoints=states, curves=Breaker(11), log_every=1))
+    assert len(list(states.iterdir())) == 1
+    fitted(name, 1, replace(QUIET, checkpoints=states))
+    seen = Recorder()
+    fitted(name, plan=replace(QUIET, checkpoints=states, curves=seen, log_every=1)).save(tmp_path / "resumed")
+    assert [step for step, _ in seen.figures] == [11, 12]
+    models[name].save(tmp_path / "whole")
+    assert folder_bytes(tmp_path / "resumed") == folder_bytes(tmp_path / "whole")
+    assert list(states.iterdir()) == []
+
+
+class Recorder:
+    """Curves that remember."""
+
+    def __init__(self) -> None:
+        self.figures: list[tuple[int, Mapping[str, float]]] = []
+
+    def log(self, step: int, figures: Mapping[str, float]) -> None:
+        """Remember."""
+        self.figures.append((step, figures))
+
+
+class Breaker:
+    """Curves that interrupt training at a step."""
+
+    def __init__(self, at: int) -> None:
+        self.at = at
+
+    def log(self, step: int, figures: Mapping[str, float]) -> None:
+        """Interrupt."""
+        if step == self.at:
+            raise InterruptedError
+
+
+@every_synthesizer
+def test_curves_are_logged_at_the_interval_and_the_end(name: str) -> None:
+    """Losses, judgements and norms come as finite numbers at every fifth step and the last."""
+    seen = Recorder()
+    fitted(name, plan=replace(QUIET, curves=seen, log_every=5))
+    assert [step for step, _ in seen.figures] == [5, 10, 12]
+    for _, figures in seen.figures:
+        assert set(figures) == {
+            *("d_loss", "g_loss", "d_real", "d_fake"),
+            *("d_gradient_norm", "g_gradient_norm", "d_weight_norm", "g_weight_norm"),
+        }
+        assert np.isfinite(list(figures.values())).all()
+
+
+@every_synthesizer
+def test_training_that_leaves_the_finite_numbers_ends(name: str) -> None:
+    """A rate that breaks everything ends in one clear error and not in a model of NaN."""
+    data = rows_for(name)
+    model = registry.create(name, {**SMALL, "rate": 1e30})
+    with pytest.raises(TrainingError, match=r"^training is not finite at step \d+ \(.*\); lower model\.rate"):
+        model.fit(data, codec_for(name, data), QUIET)
+
+
+@every_synthesizer
+def test_the_model_holds_no_row(name: str, models: dict[str, Synthesizer[Any, Any]], tmp_path: Path) -> None:
+    """No rare number of a training row can be read out of the model's description, the ranges' ends apart."""
+    models[name].save(tmp_path)
+    told = set(_numbers(json.loads((tmp_path / "model.json").read_text())))
+    data = rows_for(name)
+    if isinstance(data, ImageSet):
+        assert len(told) < 50
+        return
+    for column in ("price", "raw"):
+        values = data[column].dropna()
+        rare = values[values.map(values.value_counts()) < 5]
+        assert not told & (set(rare) - {values.min(), values.max()})
+
+
+def _numbers(value: object) -> list[float]:
+    if isinstance(value, Mapping):
+        return [number for item in value.values() for number in _numbers(item)]
+    if isinstance(value, list):
+        return [number for item in value for number in _numbers(item)]
+    return [value] if isinstance(value, int | float) else []
+
+
+@every_synthesizer
+def test_unknown_settings_name_the_nearest(name: str) -> None:
+    """A mistyped key, a text for a number and a negative number are refused before anything runs."""
+    with pytest.raises(ParamsError, match=r"unknown key 'stpes' \(did you mean 'steps'\?\)"):
+        registry.create(name, {"stpes": 10})
+    with pytest.raises(ParamsError, match=r"model\.rate: expected a number"):
+        registry.create(name, {"rate": "1e-3"})
+    with pytest.raises(ParamsError, match=r"model\.steps: expected a number"):
+        registry.create(name, {"steps": 0})
+
+
+@every_synthesizer
+def test_a_damaged_folder_is_refused(name: str, models: dict[str, Synthesizer[Any, Any]], tmp_path: Path) -> None:
+    """Weights of another shape, cut off, or absent are said to be no model."""
+    models[name].save(tmp_path)
+    weights = tmp_path / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-10])
+    with pytest.raises(ModelFileError, match=f"not a {name} model"):
+        registry.load(tmp_path)
+    (tmp_path / "model.json").write_text("{}")
+    with pytest.raises(ModelFileError, match=r"not a model \(KeyError\); train it first"):
+        registry.load(tmp_path)
+
+
+def test_sampling_starts_without_lightning(models: dict[str, Synthesizer[Any, Any]], tmp_path: Path) -> None:
+    """Lightning's 3.5 seconds of start-up are paid by training alone, and scikit-learn's by ingest alone."""
+    for name in NAMES:
+        models[name].save(tmp_path / name)
+    code = (
+        "import sys, pathlib; from synthtrail.models import registry; "
+        "[next(iter(registry.load(pathlib.Path(folder)).sample(3))) for folder in sys.argv[1:]]; "
+        "sys.exit('lightning' in sys.modules or 'sklearn' in sys.modules)"
+    )
+    folders = [str(tmp_path / name) for name in NAMES]
+    assert subprocess.run([sys.executable, "-c", code, *folders], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("name", ["cgan", "wgan_gp"])
+@pytest.mark.parametrize("target", [None, "raw"])
+def test_tables_without_classes_can_be_learnt(name: str, target: str | None) -> None:
+    """Without a target, or with a number as target, rows conform and conditions are refused."""
+    data = mixed(60)
+    codec = codec_for(name, data, target)
+    model = registry.create(name, SMALL)
+    model.fit(data, codec, QUIET)
+    assert MODALITIES["tabular"].check(next(iter(model.sample(30))), codec.schema) == []
+    with pytest.raises(ConditionError, match="this model knows no classes: generate without conditions"):
+        model.sample(30, {"target": "yes"})
+
+
+@pytest.mark.parametrize("size", [5, 12, 28])
+def test_dcgan_takes_other_square_sizes(size: int) -> None:
+    """Odd and even sizes, and colour, come out as they went in; other shapes are refused."""
+    pixels = np.zeros((6, size, size, 3), np.uint8)
+    data = ImageSet(pixels, np.array(["a", "b"] * 3, object), tuple("abcdef"))
+    codec = Images().fit_codec(data, Images().infer(data))
+    model = registry.create("dcgan", {**SMALL, "steps": 1})
+    model.fit(data, codec, QUIET)
+    assert next(iter(model.sample(2))).pixels.shape == (2, size, size, 3)
+    wide = ImageSet(np.zeros((2, 4, 8, 1), np.uint8), np.array(["a", "b"], object), ("a", "b"))
+    with pytest.raises(ModelError, match="dcgan wants square images, these are 4 x 8"):
+        model.fit(wide, Images().fit_codec(wide, Images().infer(wide)), QUIET)
+
+
+def test_an_unknown_synthesizer_names_the_nearest() -> None:
+    """A mistyped name is corrected, not guessed."""
+    with pytest.raises(ParamsError, match=r"no synthesizer 'wgan_pg' \(did you mean 'wgan_gp'\?\)"):
+        registry.create("wgan_pg", {})
