@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from synthtrail.custody import canonical, dsse, entry, evidence, merkle, note, statement, tlogproof
+from synthtrail.custody.act import Act
 from synthtrail.custody.canonical import Value
 from synthtrail.custody.carried import Carried, KeyEntry, decode
 from synthtrail.custody.digest import Digest
@@ -27,7 +28,7 @@ from synthtrail.custody.keyring import PINNED, Keyring
 from synthtrail.custody.note import Checkpoint
 from synthtrail.custody.policy import Policy
 from synthtrail.custody.report import Report
-from synthtrail.custody.statement import Act, Statement
+from synthtrail.custody.statement import Statement
 from synthtrail.custody.tlogproof import TlogProof
 
 _MEANING = {
