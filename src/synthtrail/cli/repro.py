@@ -11,7 +11,9 @@ import sys
 import uuid
 from pathlib import Path
 
-from synthtrail.cli import summary, verify
+from synthtrail.cli import summary
+from synthtrail.cli.audit import Audit, audit
+from synthtrail.cli.sources import find
 
 GROUP = uuid.uuid4().hex  # the stages of one repro share it
 
@@ -29,12 +31,18 @@ def run(arguments: argparse.Namespace) -> int:
         print(line)
     targets = [f"validate@{name}" for name in arguments.experiments]
     failed = dvc("repro", *targets)
-    if failed or targets:
-        # DVC stops at the first failure, so the records that were made until then still wait.
+    if audited().pending:  # DVC stops at the first failure, and at the stages that it was asked for
         failed = dvc("repro", "--single-item", "sign") or failed
     print()
     print(summary.text(Path.cwd()))
-    return verify.check_here(Path.cwd()) or failed
+    outcome = audited()
+    print(outcome.text())
+    return failed or (0 if outcome.ok else 1)
+
+
+def audited() -> Audit:
+    """Return what verifying this checkout by the policy pinned here finds."""
+    return audit(find(Path.cwd(), None), Path.cwd())
 
 
 def dvc(*arguments: str) -> int:

@@ -12,21 +12,12 @@ Exit code 0 only if there is something to check and all of it holds; 1 if someth
 
 import argparse
 import json
-import os
-import sys
-from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
+from synthtrail.cli.audit import audit
 from synthtrail.cli.errors import CommandError
 from synthtrail.cli.sources import Source, find
-from synthtrail.custody import artifacts, verify
-from synthtrail.custody.artifacts import Presence
-from synthtrail.custody.log import Log
-from synthtrail.custody.report import Report
-
-MANY = 20_000  # entries from which a second process is worth starting
+from synthtrail.custody.evidence import TokenCheck
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -36,8 +27,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--policy", type=Path, help="the policy to judge by, got from its owner by another way")
     parser.add_argument("--since", type=Path, metavar="CHECKPOINT", help="a checkpoint kept from earlier")
+    parser.add_argument("--tsa-root", type=Path, metavar="PEM", help="certificates of the time-stamping authority")
     parser.add_argument("--artifacts", type=Path, metavar="ROOT", help="checkout whose artifacts to re-hash")
     parser.add_argument("--no-artifacts", action="store_true", help="check the ledger alone")
+    parser.add_argument("--list", action="store_true", help="list every artifact, not only those that differ")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
 
 
@@ -45,73 +38,24 @@ def run(arguments: argparse.Namespace) -> int:
     """Verify and print the report."""
     source = find(arguments.ledger, arguments.policy)
     root = None if arguments.no_artifacts else arguments.artifacts or source.checkout
-    return check(source, root, since=arguments.since, as_json=arguments.json)
+    since = read(arguments.since) if arguments.since else None
+    outcome = audit(source, root, since=since, token=token(source, arguments.tsa_root))
+    print(json.dumps(outcome.document(), indent=2) if arguments.json else outcome.text(every=arguments.list))
+    return 0 if outcome.ok else 1
 
 
-def check_here(root: Path) -> int:
-    """Verify the checkout at `root` by the policy pinned on this machine, and print the report."""
-    return check(find(root, None), root)
-
-
-def check(source: Source, root: Path | None, *, since: Path | None = None, as_json: bool = False) -> int:
-    """Verify `source` and the artifacts of the checkout at `root`, print the report, and return the exit code."""
-    report = verify.verify(
-        source.reader,
-        source.policy,
-        now=datetime.now(UTC),
-        since=read(since) if since else source.contradicting_guard(),
-        trust_local=source.pinned_here,
-        processes=processes(source),
-    )
-    found = compare(source, report, root) if root is not None else None
-    print(as_text(report, found, root) if not as_json else as_document(report, found))
-    return 0 if report.ok and holds(found) else 1
-
-
-def compare(source: Source, report: Report, root: Path) -> list[Presence] | None:
-    """Return how the artifacts of the checkout at `root` stand to the ledger; None if the ledger cannot be read."""
-    if report.state is None:
+def token(source: Source, root: Path | None) -> TokenCheck | None:
+    """Return the check of time-stamp tokens against the authority's certificates in the file at `root`."""
+    if root is None:
         return None
-    log = Log(source.reader.read, report.size)
-    return artifacts.check(report.state, log, root, manifests=source.manifest)
+    from synthtrail.handover import anchors, timestamp  # noqa: PLC0415 - needed by few audits
 
-
-def holds(found: Sequence[Presence] | None) -> bool:
-    """Tell whether no artifact contradicts the ledger."""
-    return not any(item.finding and item.finding.severity == "error" for item in found or ())
+    return anchors.token_check(source.folder, read(root), timestamp.checker())
 
 
 def read(path: Path) -> bytes:
-    """Return the bytes of the checkpoint at `path`."""
+    """Return the bytes of a file that the verifier brings."""
     try:
         return path.read_bytes()
     except OSError as error:
-        raise CommandError(f"{path}: {error.strerror}; --since takes a checkpoint file kept from earlier") from None
-
-
-def processes(source: Source) -> int:
-    """Return how many processes to check signatures with."""
-    return max(1, os.cpu_count() or 1) if source.size() >= MANY and sys.platform != "win32" else 1
-
-
-def as_text(report: Report, found: Sequence[Presence] | None, root: Path | None) -> str:
-    """Return the report for people."""
-    if found is None:
-        return f"{report.text()}artifacts: not checked"
-    lines = [f"artifacts in {root}, hashed anew:" if found else f"artifacts in {root}: none"]
-    width = max((len(item.path) for item in found), default=0)
-    for item in found:
-        text = f": {item.finding.code}: {item.text}" if item.finding else ""
-        lines.append(f"  {item.path:<{width}}  {item.status}{text}")
-    return report.text() + "\n".join(lines)
-
-
-def as_document(report: Report, found: Sequence[Presence] | None) -> str:
-    """Return the report for programs, as JSON."""
-    rows = [
-        {"path": item.path, "slot": item.slot, "state": item.status, "code": item.finding and item.finding.code}
-        for item in found or ()
-    ]
-    whole: dict[str, Any] = {**report.as_json(), "artifacts": None if found is None else rows}
-    whole["ok"] = report.ok and holds(found)
-    return json.dumps(whole, indent=2)
+        raise CommandError(f"{path}: {error.strerror}") from None

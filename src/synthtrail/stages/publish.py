@@ -5,31 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from synthtrail.custody import canonical
-from synthtrail.custody.record import Record
+from synthtrail.custody.note import Checkpoint
+from synthtrail.stages.found import Found
 from synthtrail.stages.layout import STAGES, Layout
 from synthtrail.storage.files import write_bytes
 from synthtrail.tracking import StageRun, Store, repro_id
-
-
-@dataclass(frozen=True)
-class Found:
-    """A record in the workspace: its bytes, what they say, and the facts of the run that made it, if it ran here."""
-
-    content: bytes
-    record: Record
-    facts: Mapping[str, Any]
-
-    @property
-    def path(self) -> Path:
-        """Where the record lies."""
-        return Layout(self.record.experiment).record(self.record.stage)
-
-    def values(self, member: str) -> dict[str, str]:
-        """Return one of the record's lists of pairs as a mapping."""
-        return {pair["name"]: pair["value"] for pair in self.record.value[member]}  # type: ignore[union-attr,index,call-overload,misc]
 
 
 @dataclass(frozen=True)
@@ -46,8 +28,6 @@ def publish(root: Path, found: Sequence[Found], fresh: Sequence[Found]) -> dict[
     `found` are all records of the workspace: the parent run shows the parameters and scores of the whole pipeline, so
     that two repros can be compared although one of them re-ran a single stage.
     """
-    if not fresh:
-        return {}
     store = Store(root)
     repro = repro_id()
     published: dict[str, Published] = {}
@@ -157,3 +137,11 @@ def milliseconds(time: str | None) -> int | None:
     """Return a record's time as MLflow counts it: milliseconds since 1970."""
     moment: datetime | None = canonical.parse_time(time) if time else None
     return int(moment.timestamp() * 1000) if moment else None
+
+
+def tag(root: Path, runs: Mapping[str, Published], entries: Mapping[str, int], head: Checkpoint) -> None:
+    """Set the tags that lead from each tracked run to its ledger entry; they are no part of the export."""
+    store = Store(root)
+    for slot, run in runs.items():
+        leading = {"ledger.entry": str(entries[slot]), "ledger.origin": head.origin, "ledger.size": str(head.size)}
+        store.tag(run.run_id, leading)

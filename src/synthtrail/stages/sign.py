@@ -11,34 +11,39 @@ nothing.
 5. Return a line for each artifact whose verdict is `refuse`; everything is logged by then.
 """
 
+import importlib
 import json
 import subprocess
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from synthtrail import lineage, params, tracking
-from synthtrail.custody import acts, canonical, digest, record
+from synthtrail import params
+from synthtrail.custody import acts, digest
 from synthtrail.stages.context import StageError
-from synthtrail.stages.layout import STAGES, Layout
-from synthtrail.stages.publish import Found, Published, publish
+from synthtrail.stages.found import Found, find
+from synthtrail.stages.layout import Layout
 from synthtrail.storage.custodian import Custodian, establish
 from synthtrail.storage.files import write_bytes
 from synthtrail.storage.home import shared_root
+
+if TYPE_CHECKING:
+    from synthtrail.stages.publish import Published
 
 
 def sign(say: Callable[[str], None]) -> list[str]:
     """Run the stage; return a line for each refusal. `say` tells the user what was appended."""
     custodian = establish(shared_root())
-    found = [read(path) for name in params.load(Path("params.yaml")) for path in record_paths(name)]
+    found = [item for name in params.load(Path("params.yaml")) for item in find(name)]
     now = datetime.now(UTC)
     with custodian.ledger.transaction(now) as tx:
         fresh = [item for item in found if not acts.is_latest(tx.state, item.record.value)]
         check_subjects(fresh)
-        published = publish(custodian.root, found, fresh)
+        published = track(custodian.root, found, fresh)
         entries: dict[str, int] = {}
         for item in fresh:
             context = circumstances(item, published)
@@ -48,20 +53,20 @@ def sign(say: Callable[[str], None]) -> list[str]:
         latest = {item.record.slot: tx.state.slots[item.record.slot].entry for item in found}
     keep_manifests(custodian, fresh)
     write_proofs(custodian, found, latest)
-    tag_runs(custodian, published, entries)
+    if published:
+        tracked().tag(custodian.root, published, entries, custodian.ledger.head)
     say(f"{len(entries)} new of {len(found)} records; the ledger has {custodian.ledger.head.size} entries")
     return [refusal(item) for item in found if item.record.verdict == "refuse"]
 
 
-def record_paths(experiment: str) -> list[Path]:
-    """Return the records of the experiment that are in the workspace, in the order of the stages."""
-    return [path for path in map(Layout(experiment).record, STAGES) if path.exists()]
+def track(root: Path, found: Sequence[Found], fresh: Sequence[Found]) -> dict[str, "Published"]:
+    """Write the runs of fresh records to MLflow; return them by slot."""
+    return tracked().publish(root, found, fresh) if fresh else {}
 
 
-def read(path: Path) -> Found:
-    """Return the record at `path`, with the facts of the run that made it."""
-    content = path.read_bytes()
-    return Found(content, record.parse(canonical.decode(content)), lineage.spooled(content))
+def tracked() -> ModuleType:
+    """Return the module that writes to MLflow, which takes seconds to load: a repro with nothing new needs none."""
+    return importlib.import_module("synthtrail.stages.publish")
 
 
 def check_subjects(found: Sequence[Found]) -> None:
@@ -75,7 +80,7 @@ def check_subjects(found: Sequence[Found]) -> None:
                 )
 
 
-def circumstances(item: Found, published: dict[str, Published]) -> list[tuple[str, str]]:
+def circumstances(item: Found, published: dict[str, "Published"]) -> list[tuple[str, str]]:
     """Return what an event says about the run beyond the record: code, storage, tracking, times."""
     run = published[item.record.slot]
     told = {
@@ -132,18 +137,6 @@ def write_proofs(custodian: Custodian, found: Sequence[Found], latest: dict[str,
         path = folder / f"{item.record.subject.digest.hex()}.tlog-proof"
         if not path.exists():
             write_bytes(path, custodian.ledger.proof(latest[item.record.slot]))
-
-
-def tag_runs(custodian: Custodian, published: dict[str, Published], entries: dict[str, int]) -> None:
-    """Set the tags that lead from a tracked run to its ledger entry; they are no part of the export."""
-    if not published:
-        return
-    store, head = tracking.Store(custodian.root), custodian.ledger.head
-    for slot, run in published.items():
-        store.tag(
-            run.run_id,
-            {"ledger.entry": str(entries[slot]), "ledger.origin": head.origin, "ledger.size": str(head.size)},
-        )
 
 
 def refusal(item: Found) -> str:
