@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from synthtrail import params
+from synthtrail.models import registry
 from tests.imports import ROOT, closure, imports, loaded_by, modules, ours
 
 LAYERS = (
@@ -121,3 +123,16 @@ def test_a_stage_depends_in_dvc_on_exactly_the_code_it_uses(stage: str) -> None:
     unused = {dep for dep in named if not any(dep == path or dep in path.parents for path in used)}
     assert not unnamed
     assert not unused
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "catalog").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_block_of_the_catalog_can_be_turned_on(path: Path) -> None:
+    """What `synthtrail enable` copies is a block that params.yaml accepts, on a source and a model that exist."""
+    experiment = params.parse(path.stem, yaml.safe_load(path.read_text(encoding="utf-8")))
+    assert (ROOT / experiment.source).exists()
+    registry.create(experiment.model.name, experiment.model.settings)
+
+
+def test_what_is_on_can_be_read() -> None:
+    """params.yaml itself is in order."""
+    assert {"breast_cancer", "iris", "wine", "digits"} <= set(params.load(ROOT / "params.yaml"))
