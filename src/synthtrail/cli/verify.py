@@ -1,6 +1,8 @@
 """Check a ledger, and re-hash every artifact that it speaks of.
 
     synthtrail verify                                   this checkout, by the policy pinned on this machine
+    synthtrail verify released.bundle --policy their-policy.json
+    synthtrail verify 3b01c2.tlog-proof --artifacts data/iris/synthetic --policy their-policy.json
     synthtrail verify /mnt/their/ledger --policy their-policy.json --since checkpoint-of-last-year
 
 Prints every finding with its code, and the assurance level: A every entry is signed by a pinned key and this copy is
@@ -14,6 +16,7 @@ import argparse
 import json
 from pathlib import Path
 
+from synthtrail.cli import offline
 from synthtrail.cli.audit import audit
 from synthtrail.cli.errors import CommandError
 from synthtrail.cli.sources import Source, find
@@ -23,7 +26,7 @@ from synthtrail.custody.evidence import TokenCheck
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument(
-        "ledger", nargs="?", type=Path, default=Path(), help="ledger folder or checkout (default: here)"
+        "ledger", nargs="?", type=Path, default=Path(), help="ledger folder, checkout, bundle or proof (default: here)"
     )
     parser.add_argument("--policy", type=Path, help="the policy to judge by, got from its owner by another way")
     parser.add_argument("--since", type=Path, metavar="CHECKPOINT", help="a checkpoint kept from earlier")
@@ -36,6 +39,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Verify and print the report."""
+    if arguments.ledger.is_file():  # a bundle or a proof
+        return offline.check(arguments)
     source = find(arguments.ledger, arguments.policy)
     root = None if arguments.no_artifacts else arguments.artifacts or source.checkout
     since = read(arguments.since) if arguments.since else None

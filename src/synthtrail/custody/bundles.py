@@ -66,12 +66,20 @@ def read_tile(reader: Reader, tile: Tile) -> tuple[bytes | None, bool]:
 
 
 def read_bundles(reader: Reader, size: int, start: int = 0) -> Iterator[Bundle]:
-    """Yield the bundles that hold entries from `start` to `size`, in order."""
+    """Yield the bundles that hold entries from `start` to `size`, in order.
+
+    The first bundle of which nothing at all is there is the last one looked for: `size` may be a lie of any length.
+    """
     for index in range(start // WIDTH, -(-size // WIDTH)):
         width = min(WIDTH, size - index * WIDTH)
         entries, findings = _entries(reader, index, width)
         hashes, more = _hashes(reader, index, width)
+        if not entries and hashes is None:
+            text = f"entries {index * WIDTH} to {size - 1} are missing: not even a tile is there"
+            findings = [Finding("entries-missing", text, entry=index * WIDTH)]
         yield Bundle(index * WIDTH, width, entries, hashes, (*findings, *more))
+        if not entries and hashes is None:
+            return
 
 
 def _entries(reader: Reader, index: int, width: int) -> tuple[tuple[bytes, ...], list[Finding]]:

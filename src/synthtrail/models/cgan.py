@@ -5,8 +5,8 @@
 
 After Mirza and Osindero 2014 (arXiv 1411.1784), with three things that small tables need: numbers standardised on the
 training rows, the gradient penalty on real rows that makes this game converge (R1; Mescheder, Geiger, Nowozin 2018,
-arXiv 1801.04406), and real labels of 0.9 so that the discriminator stays unsure (Salimans et al. 2016,
-arXiv 1606.03498).
+arXiv 1801.04406), and noise on all that the discriminator sees, so that it cannot learn a hundred rows by heart
+(Sønderby et al. 2017, arXiv 1610.04490).
 """
 
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ from synthtrail.models.tables import class_names, row_rng, target_codes, target_
 
 @dataclass(frozen=True)
 class CganSettings:
-    """Settings of `Cgan`. `smoothing` is what is taken off the label "real"; `r1` weighs the gradient penalty."""
+    """Settings of `Cgan`. `r1` weighs the gradient penalty; `blur` is the instance noise, in standard deviations."""
 
     steps: int = 1500
     batch: int = 128
@@ -35,7 +35,7 @@ class CganSettings:
     noise: int = 16
     rate: float = 0.001
     r1: float = 1.0
-    smoothing: float = 0.1
+    blur: float = 0.3
     ema: float = 0.995
 
 
@@ -157,7 +157,7 @@ class Cgan(ConditionalGan[pd.DataFrame, TableCodec, CganSettings]):
 
 
 class CganObjective(Objective):
-    """Binary cross-entropy with R1 and one-sided smoothing."""
+    """Binary cross-entropy with R1 and instance noise."""
 
     generator: Generator
 
@@ -177,18 +177,23 @@ class CganObjective(Objective):
     def fake(self, size: int, random: torch.Generator) -> Tensor:
         """Return generated rows beside their class (size, D + L)."""
         label = functional.one_hot(self.classes[self.pick(size, random)], self.label_codes).float()
-        return torch.cat([self.generator.draw(label, self.settings.noise, random), label], 1)
+        return self.shown(self.generator.draw(label, self.settings.noise, random), label, random)
+
+    def shown(self, rows: Tensor, label: Tensor, random: torch.Generator) -> Tensor:
+        """Return rows as the discriminator sees them, blurred and beside their class (size, D + L)."""
+        blur = torch.randn(rows.shape, generator=random, device=rows.device) * self.settings.blur
+        return torch.cat([rows + blur, label], 1)
 
     def critic_loss(self, size: int, random: torch.Generator) -> CriticLoss:
         """Return the discriminator's cross-entropy plus r1 / 2 * |gradient at real rows|^2."""
         at = self.pick(size, random)
         label = functional.one_hot(self.classes[at], self.label_codes).float()
-        real = torch.cat([self.rows[at], label], 1).requires_grad_(True)
+        real = self.shown(self.rows[at], label, random).requires_grad_(True)
         with torch.no_grad():
             fake = self.fake(size, random)
         judged_real, judged_fake = self.critic(real), self.critic(fake)
         (slope,) = torch.autograd.grad(judged_real.sum(), real, create_graph=True)
-        loss = bce(judged_real, 1 - self.settings.smoothing) + bce(judged_fake, 0.0)
+        loss = bce(judged_real, 1.0) + bce(judged_fake, 0.0)
         loss = loss + self.settings.r1 / 2 * slope.square().sum(1).mean()
         return CriticLoss(loss, judged_real.detach().sigmoid().mean(), judged_fake.detach().sigmoid().mean())
 

@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from synthtrail import params
-from synthtrail.custody import acts, digest
+from synthtrail.custody import acts, carried, digest
+from synthtrail.custody.bundles import FolderReader
 from synthtrail.stages.context import StageError
 from synthtrail.stages.found import Found, find
 from synthtrail.stages.layout import Layout
@@ -131,12 +132,17 @@ def keep_manifests(custodian: Custodian, found: Sequence[Found]) -> None:
 
 
 def write_proofs(custodian: Custodian, found: Sequence[Found], latest: dict[str, int]) -> None:
-    """Write `ledger/proofs/<artifact>.tlog-proof` for each artifact that has none yet."""
+    """Write `ledger/proofs/<artifact>.tlog-proof` for each artifact that has none yet.
+
+    Such a file, the policy and the artifact are enough to check offline that the event is in the ledger.
+    """
     folder = custodian.root / "ledger" / "proofs"
+    read, checkpoint = FolderReader(custodian.root / "ledger").read, custodian.ledger.checkpoint
+    state = custodian.ledger.state
     for item in found:
         path = folder / f"{item.record.subject.digest.hex()}.tlog-proof"
         if not path.exists():
-            write_bytes(path, custodian.ledger.proof(latest[item.record.slot]))
+            write_bytes(path, carried.prove(read, checkpoint, latest[item.record.slot], state))
 
 
 def refusal(item: Found) -> str:

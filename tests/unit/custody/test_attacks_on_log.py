@@ -316,3 +316,16 @@ def test_envelopes_reach_the_log_unchanged(world: World) -> None:
     stored = [canonical.decode_object(data)["envelope"] for data in entries_of(world)]
     assert stored == world.envelopes
     assert dsse.verify(stored[VICTIM], [OPERATOR.verifier]).signers == (OPERATOR.verifier,)
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_a_checkpoint_of_any_size_keeps_no_verifier_busy(world: World, *, signed: bool) -> None:
+    """A size of 9·10^15, signed or not, is refused at once: nobody looks for bundles that cannot be there."""
+    head = Checkpoint(ORIGIN, 9 * 10**15, world.ledger.head.root)
+    good = checkpoint_path(world).read_bytes()
+    lines = good.split(b"\n")
+    lines[1] = b"9000000000000000"
+    checkpoint_path(world).write_bytes(note.sign(head.text(), [SEQUENCER]) if signed else b"\n".join(lines))
+    report = audit(world)
+    assert report.level is None
+    assert "entries-missing" in report.codes

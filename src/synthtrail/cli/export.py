@@ -1,0 +1,61 @@
+"""Export lineage in the forms that other tools read: PROV-JSON, or a Provenance Run Crate.
+
+    synthtrail export prov data/iris/synthetic -o iris.prov.json
+    synthtrail export crate data/iris/report -o iris-crate
+
+Without an artifact (a file, a folder, or the 64 hex digits of a digest): of everything that the latest records made.
+What is exported is what the ledger says, so the ledger is verified first. If it does not hold, or knows nothing of the
+artifact, nothing is written, and the exit code is 1.
+"""
+
+import argparse
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+from synthtrail.cli.errors import CommandError
+from synthtrail.cli.explain import wanted
+from synthtrail.cli.sources import find
+from synthtrail.custody import verify
+from synthtrail.custody.log import Log
+from synthtrail.handover.exports import crate, past, prov
+from synthtrail.storage.files import staged_folder, write_bytes, write_text
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("form", choices=("prov", "crate"), help="PROV-JSON, or a Provenance Run Crate")
+    parser.add_argument("artifact", nargs="?", help="a file, a folder, or the 64 hex digits of a digest")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="PLACE", help="file (prov), folder (crate)")
+    parser.add_argument("--ledger", type=Path, default=Path(), help="ledger folder or checkout (default: here)")
+    parser.add_argument("--policy", type=Path, help="the policy to judge the ledger by")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the export."""
+    source = find(arguments.ledger, arguments.policy)
+    report = verify.verify(source.reader, source.policy, now=datetime.now(UTC), trust_local=source.pinned_here)
+    if report.state is None or report.level is None:
+        print("Nothing was written: the ledger does not hold; see `synthtrail verify`.")
+        return 1
+    chosen = [wanted(arguments.artifact)] if arguments.artifact else past.latest(report.state)
+    told = past.deeds(report.state, Log(source.reader.read, report.size), chosen)
+    if not told:
+        print(f"Nothing was written: no event of this ledger made {arguments.artifact or 'anything'}.")
+        return 1
+    if arguments.form == "prov":
+        document = prov.document(told, report.origin)
+        write_text(arguments.output, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    else:
+        save(arguments.output, crate.files(told, report.origin, report.level))
+    print(f"{arguments.output}: {len(told)} steps; the ledger {report.origin} was verified to level {report.level}.")
+    return 0
+
+
+def save(folder: Path, files: dict[str, bytes]) -> None:
+    """Write a folder of `files`; raise `CommandError` if something is there already."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise CommandError(f"{folder} is not an empty folder")
+    with staged_folder(folder) as stage:
+        for path, data in files.items():
+            write_bytes(stage / path, data)
