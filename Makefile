@@ -16,7 +16,7 @@ repro: $(VENV)/.pipeline .dvc/tmp/plots.html
 	synthtrail repro $(EXPERIMENTS)
 
 test: $(VENV)/.dev .dvc/tmp/plots.html
-	python -m pytest -n 2 --dist loadgroup
+	python -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/.dev
 	ruff check

@@ -16,8 +16,6 @@ from tests.pipeline.checkout import SMALL, Checkout, create, experiment
 AGAIN = ["trained", "generated", "validated"]
 STAGE_EVENTS = ["acquired", "derived", "trained", "generated", "validated"]
 
-pytestmark = pytest.mark.xdist_group("repro")  # the copies start from one repro, made once
-
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Checkout:

@@ -56,7 +56,6 @@ from tests.unit.custody.ledger_factory import (
 
 FILE = Path(__file__).parents[2] / "verifiers" / "synthtrail_verify.py"
 
-pytestmark = pytest.mark.xdist_group("other-verifier")  # `seen` is filled by one process
 __all__ = ["pristine", "world"]  # fixtures
 
 

@@ -1,8 +1,9 @@
 """Lineage as a Provenance Run Crate: https://w3id.org/ro/wfrun/provenance/0.5, in RO-Crate 1.1.
 
 A crate of two files, `ro-crate-metadata.json` and `workflow.json`. The artifacts are not in it: they are named by their
-content (RFC 6920), with path, size and SHA-256, so whoever has them can tell that they are the ones. A folder's SHA-256
-is that of its manifest, the lines that `sha256sum` prints for its files.
+content (`ni:///sha-256;…` of RFC 6920 for a file, `arcp://ni,sha-256;…/` for a folder), with path, size and SHA-256, so
+whoever has them can tell that they are the ones. A folder's SHA-256 is that of its manifest, the lines that `sha256sum`
+prints for its files.
 
     stage                HowToStep of the workflow, performed by
     code of a stage      SoftwareSourceCode, its version the digest that the record has
@@ -21,7 +22,7 @@ from collections.abc import Iterable, Sequence
 from urllib.parse import quote
 
 from synthtrail.custody.record import Item
-from synthtrail.handover.exports.past import Deed, items, name, sources
+from synthtrail.handover.exports.past import Deed, code, items, name, sources
 
 METADATA = "ro-crate-metadata.json"
 WORKFLOW = "workflow.json"
@@ -77,6 +78,7 @@ def _root(told: Sequence[Deed], known: Sequence[Item], origin: str, level: str) 
         "name": f"Lineage of {last.step.subject.path}",
         "description": f"Events of the custody ledger {origin}, which was verified to level {level}; the last is entry "
         f"{last.step.entry}. The artifacts themselves are not in this crate.",
+        "author": _plain(_ref(_agent_id(deed)) for deed in told),
         "datePublished": last.ended.date().isoformat(),
         "license": "Not stated by the ledger; the licence of each source stands beside it.",
         "conformsTo": [_ref(url) for url in PROFILES],
@@ -109,8 +111,8 @@ def _workflow(told: Sequence[Deed]) -> Entity:
         "encodingFormat": "application/json",
         "programmingLanguage": _ref("#json"),
         "version": f"entry {told[-1].step.entry}",
-        "hasPart": _unique(_ref(_code_id(deed)) for deed in told),
-        "step": _unique(_ref(_step_id(deed)) for deed in told),
+        "hasPart": _plain(_ref(_code_id(deed)) for deed in told),
+        "step": _plain(_ref(_step_id(deed)) for deed in told),
     }
 
 
@@ -154,8 +156,8 @@ def _run(told: Sequence[Deed]) -> Entity:
         "description": f"The {len(told)} stage events from the sources to {told[-1].step.subject.path}",
         "instrument": _ref(WORKFLOW),
         "agent": _ref(_agent_id(told[-1])),
-        "object": [_ref(_id(item)) for digest, item in read.items() if digest not in made],
-        "result": _unique(_ref(_id(deed.step.subject)) for deed in told if deed.step.subject.digest not in read),
+        "object": _plain(_ref(_id(item)) for digest, item in read.items() if digest not in made),
+        "result": _plain(_ref(_id(deed.step.subject)) for deed in told if deed.step.subject.digest not in read),
         "startTime": began.isoformat(timespec="seconds"),
         "endTime": ended.isoformat(timespec="seconds"),
     }
@@ -179,7 +181,7 @@ def _code(deed: Deed) -> Entity:
         "name": f"{deed.stage} stage",
         "version": deed.step.code,
         "description": f"Source code of the stage{f', git commit {commit}' if commit else ''}",
-        "softwareRequirements": [f"{tool} {version}" for tool, version in deed.tools],
+        "softwareRequirements": _plain(f"{tool} {version}" for tool, version in deed.tools),
     }
 
 
@@ -240,7 +242,8 @@ def _is_spdx(licence: str) -> bool:
 
 
 def _id(item: Item) -> str:
-    return name(item)
+    """A file by its content, a folder as the place that the files of its manifest lie in: RO-Crate wants a slash."""
+    return name(item) if item.files is None else f"arcp://ni,sha-256;{code(item.digest)}/"
 
 
 def _action_id(deed: Deed) -> str:
@@ -263,5 +266,7 @@ def _ref(identity: str) -> Entity:
     return {"@id": identity}
 
 
-def _unique(references: Iterable[Entity]) -> list[Json]:
-    return list({reference["@id"]: reference for reference in references}.values())
+def _plain(values: Iterable[Json]) -> Json:
+    """Several values as a list, each once; one by itself, as RO-Crate recommends."""
+    found = list({json.dumps(value): value for value in values}.values())
+    return found[0] if len(found) == 1 else found
