@@ -16,7 +16,7 @@ PINNED = [ALICE.verifier, BOB.verifier]
 PAYLOAD = b'{"a":1}'
 
 
-def envelope(*signers: Signer) -> Any:  # noqa: ANN401  tests break it at will
+def envelope(*signers: Signer) -> Any:
     return dsse.sign(PAYLOAD, *(signers or (ALICE,)))
 
 
@@ -86,7 +86,7 @@ def test_one_bad_signature_spoils_the_rest() -> None:
 
 
 def edits() -> dict[str, Any]:
-    def edit(change: Any) -> Any:  # noqa: ANN401
+    def edit(change: Any) -> Any:
         broken = copy.deepcopy(envelope())
         change(broken)
         return broken

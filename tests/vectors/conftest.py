@@ -23,7 +23,7 @@ def vectors() -> Path:
 def transcribed(vectors: Path) -> Callable[[str], Any]:
     """A function from a name to the parsed `transcribed/<name>.json`."""
 
-    def load(name: str) -> Any:  # noqa: ANN401  the vectors have a shape each
+    def load(name: str) -> Any:
         return json.loads((vectors / "transcribed" / f"{name}.json").read_bytes())
 
     return load

@@ -11,16 +11,16 @@ from synthtrail.custody.errors import CustodyError, FormatError
 
 
 @pytest.fixture(scope="module")
-def cases(transcribed: Callable[[str], Any]) -> Any:  # noqa: ANN401
+def cases(transcribed: Callable[[str], Any]) -> Any:
     return transcribed("signed-note")
 
 
-def test_good_keys_are_read_and_printed_back(cases: Any) -> None:  # noqa: ANN401
+def test_good_keys_are_read_and_printed_back(cases: Any) -> None:
     for text in cases["vkeys_good"]:
         assert parse_vkey(text).vkey() == text
 
 
-def test_bad_keys_are_refused(cases: Any) -> None:  # noqa: ANN401
+def test_bad_keys_are_refused(cases: Any) -> None:
     """The listed ones, every proper substring of a good one, and each with one byte incremented."""
     good = cases["vkeys_good"][0]
     size = len(good)
@@ -31,13 +31,13 @@ def test_bad_keys_are_refused(cases: Any) -> None:  # noqa: ANN401
             parse_vkey(text)
 
 
-def test_signing_gives_the_published_note(cases: Any) -> None:  # noqa: ANN401
+def test_signing_gives_the_published_note(cases: Any) -> None:
     signer = parse_skey(cases["skey"])
     assert signer.skey() == cases["skey"]
     assert note.sign(cases["sign"]["text"], [signer]).decode() == cases["sign"]["want"]
 
 
-def test_notes_open_or_not_as_published(cases: Any) -> None:  # noqa: ANN401
+def test_notes_open_or_not_as_published(cases: Any) -> None:
     for case in cases["open"]:
         data = bytes.fromhex(case["msg_hex"]) if "msg_hex" in case else case["msg"].encode()
         verifiers = [parse_vkey(text) for text in case["keys"]]

@@ -164,7 +164,7 @@ def _labelled(table: pd.DataFrame, task: Task) -> pd.DataFrame:
     return table[np.isin(values, task.classes) if task.classes else ~np.isnan(values)]
 
 
-def _classify(exam: Exam, classes: tuple[float, ...], model: Any) -> dict[str, float]:  # noqa: ANN401
+def _classify(exam: Exam, classes: tuple[float, ...], model: Any) -> dict[str, float]:
     labels, truth = np.searchsorted(classes, exam.y), np.searchsorted(classes, exam.truth)
     probabilities = np.zeros((len(truth), len(classes)))
     seen = np.unique(labels)
@@ -181,14 +181,14 @@ def _classify(exam: Exam, classes: tuple[float, ...], model: Any) -> dict[str, f
     }
 
 
-def _regress(exam: Exam, model: Any) -> float:  # noqa: ANN401
+def _regress(exam: Exam, model: Any) -> float:
     if len(exam.y) < 2 or exam.truth.std() == 0:
         return float("nan")
     error = float(((model.fit(exam.x, exam.y).predict(exam.asked) - exam.truth) ** 2).mean())
     return 1.0 - error / float(exam.truth.var())
 
 
-def _model(name: str, size: int, classifies: bool, categorical: list[bool], seed: int) -> Any:  # noqa: ANN401
+def _model(name: str, size: int, classifies: bool, categorical: list[bool], seed: int) -> Any:
     """Return an untrained scikit-learn model; the library has no types to name."""
     from sklearn import ensemble, linear_model  # noqa: PLC0415 - a second of start-up
 
