@@ -21,6 +21,7 @@ class Disk:
 
     def __init__(self, root: Path, on_step: OnStep | None = None) -> None:
         self.root = root
+        self._named: set[Path] = set()
         self._on_step = on_step or _ignore
 
     def read(self, path: str) -> bytes:
@@ -47,7 +48,7 @@ class Disk:
         folders: dict[Path, None] = {}
         for path, data in files:
             target = self.root / path
-            make_folder(target.parent)
+            self._make(target.parent)
             self.step(f"write {path}")
             temporary = _write_temporary(target, data, mode)
             self.step(f"rename {path}")
@@ -55,6 +56,19 @@ class Disk:
             folders[target.parent] = None
         for folder in folders:
             flush_folder(folder)
+
+    def _make(self, folder: Path) -> None:
+        """Make a folder, and flush its name once in the life of this object.
+
+        That a folder is there does not say that its name would survive: whoever made it may have been killed just then.
+        """
+        if folder in self._named:
+            return
+        make_folder(folder)
+        if folder != self.root:
+            self._make(folder.parent)
+        flush_folder(folder.parent)
+        self._named.add(folder)
 
     def append(self, path: str, data: bytes) -> None:
         """Add bytes to a derived file, not durably."""

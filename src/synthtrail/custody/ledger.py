@@ -103,7 +103,7 @@ class Ledger:
         if not folder.is_dir():
             raise StorageError(f"there is no ledger at {folder}")
         with ledger._lock():
-            ledger._refresh(truncating=True)
+            ledger._refresh()
         return ledger
 
     @property
@@ -189,13 +189,13 @@ class Ledger:
             self._locked = False
             os.close(descriptor)
 
-    def _refresh(self, *, truncating: bool = False) -> Replay:
+    def _refresh(self) -> Replay:
         """Recover if guard or checkpoint changed, and take the entries that others appended."""
         seen = (self._guard.checkpoint(), self._disk.read_if_there(CHECKPOINT))
         if self._replay is not None and seen == self._seen:
             return self._replay
         _, head = recover(self._disk, self._guard, self.policy)
-        if truncating:
+        if self._replay is None:  # opened just now, or an append failed
             truncate(self._disk, head.size)
         replay, self._replay = self._replay or Replay.load(self._guard.snapshot(), self.policy), None
         if not replay.reaches(self._disk.read, head):

@@ -56,7 +56,9 @@ def thin(disk: Disk, old: int, new: int) -> None:
         index, width = divmod(new >> shift, tiles.WIDTH)
         if width:
             folder = _partials(level, index)
-            for name in _widths(disk, folder)[:-_KEPT_PARTIALS]:
+            # Wider ones are leftovers of appends that failed, and no reason to let go of what is in use.
+            kept = [name for name in _widths(disk, folder) if int(name) <= width]
+            for name in kept[:-_KEPT_PARTIALS]:
                 disk.remove(f"{folder}/{name}")
         for full in range((old >> shift) // tiles.WIDTH, index):
             _remove_partials(disk, level, full)
