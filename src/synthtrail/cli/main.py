@@ -20,6 +20,7 @@ COMMANDS = {
     "explain": "tell the way of an artifact back to its source",
     "show": "show the ledger's entries, or one of them",
     "bundle": "pack a ledger, and artifacts, into one file for somebody else",
+    "export": "write the lineage as PROV-JSON or as a Provenance Run Crate",
     "witness": "be a witness: cosign the checkpoints of others' ledgers",
     "cosign": "ask witnesses to cosign this ledger's checkpoint",
     "anchor": "have a time-stamping authority date this ledger's checkpoint",
