@@ -86,3 +86,13 @@ def test_a_policy_of_another_ledger_does_not_verify(tmp_path: Path, capsys: pyte
     outcomes = [main(["verify", ".", "--policy", str(policy), "--no-artifacts"]) for policy in policies]
     assert sorted(outcomes) == [0, 1]
     assert "FAILED" in capsys.readouterr().out
+
+
+def test_a_damaged_ledger_is_reported_not_merely_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With its entries torn away, verify still prints findings and exits 1, artifacts or none."""
+    main(["init"])
+    bundles = [path for path in (tmp_path / "work/ledger/tile/entries").rglob("*") if path.is_file()]
+    for path in bundles:
+        path.write_bytes(path.read_bytes()[:40])
+    assert main(["verify"]) == 1
+    assert "ledger-damaged" in capsys.readouterr().out

@@ -41,7 +41,6 @@ Place: TypeAlias = tuple[str, int | None, str | None]
 """Where something was found: code, entry, path."""
 
 pytestmark = [
-    pytest.mark.xdist_group("go-verifier"),  # built once, and `seen` is filled by one process
     pytest.mark.skipif(shutil.which("go") is None, reason="Go (Debian golang-go) is not installed"),
     pytest.mark.skipif(
         not (GOPATH / "src/golang.org/x/mod/sumdb").is_dir(), reason="Debian golang-golang-x-mod-dev is not installed"

@@ -186,7 +186,7 @@ def _named(state: State, log: Log) -> Mapping[str, tuple[str, Item]]:
     """The slot and the item behind each path that the latest records name as subject or view."""
     named: dict[str, tuple[str, Item]] = {}
     for name, slot in state.slots.items():
-        made = log.statement(slot.entry).record
+        made = log.record(slot.entry)
         if made is not None:
             named |= {item.path: (name, item) for item in (*made.views, made.subject)}
     return named

@@ -85,7 +85,7 @@ def check(
     claims, found = checkout.claims()
     for name, slot in state.slots.items():
         if name not in claims and (slots is None or name in slots):
-            latest = log.statement(slot.entry).record
+            latest = log.record(slot.entry)
             if latest is not None:
                 claims[name] = (latest, "absent")
     for name, (claimed, status) in claims.items():

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from synthtrail.custody import dsse, entry, statement, tiles
 from synthtrail.custody.entry import Entry
+from synthtrail.custody.errors import DataError
+from synthtrail.custody.record import Record
 from synthtrail.custody.statement import Statement
 
 
@@ -23,6 +25,13 @@ class Log:
         """Entry number `index`; raises `FormatError` or `FileNotFoundError` if it cannot be read."""
         (data,) = tiles.read_entries(self.read, index, index + 1, self.size)
         return entry.parse(data)
+
+    def record(self, index: int) -> Record | None:
+        """The record in entry number `index`; None if it has none, or if a damaged log cannot give the entry."""
+        try:
+            return self.statement(index).record
+        except (DataError, FileNotFoundError):
+            return None
 
     def statement(self, index: int) -> Statement:
         """What entry number `index` says, in full."""

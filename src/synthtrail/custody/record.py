@@ -3,11 +3,12 @@
 A record is a file of canonical JSON beside the data; `sign` embeds it in an event. It holds no times and no machine
 names, so the same inputs, code, seed and parameters give the same record, byte for byte. Its members, all required:
 
-    v 1 · experiment · stage · event · subjects (exactly one) · inputs · params · seed · code {sha256, files} · tools
-    class public | confidential · privacy · facts
+    v 1 · experiment · stage · event · subjects (exactly one) · views · inputs · params · seed · code {sha256, files}
+    tools · class public | confidential · privacy · facts
     and source (ingest only) · verdict pass | review | refuse (validate only)
 
-An item of `subjects` and `inputs` has kind, path, sha256, size and, for a folder, files. `params`, `privacy`, `facts`
+The subject is the artifact whose custody the ledger tells; `views` are what was written beside it for people and tools
+(figures, curves, scores), which an audit hashes too. An item of `subjects`, `views` and `inputs` has kind, path, sha256, size and, for a folder, files. `params`, `privacy`, `facts`
 and `source` are lists of names with values, all strings (decimals too: JSON has no two equal floats); `tools` are names
 with versions.
 """
