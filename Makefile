@@ -1,5 +1,6 @@
 # make repro   build .venv, rebuild every experiment, sign, verify        make ui    look at the runs in MLflow
 # make test    build .venv, run the test suite                            make lint  ruff and mypy
+# make bench   what it costs                                              make soak  faults, mutants, a large ledger
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -10,7 +11,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := true
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: repro test lint ui bench clean env
+.PHONY: repro test lint ui bench soak clean env
 
 repro: $(VENV)/.pipeline .dvc/tmp/plots.html
 	synthtrail repro $(EXPERIMENTS)
@@ -26,8 +27,14 @@ lint: $(VENV)/.dev
 ui: $(VENV)/.pipeline
 	synthtrail ui
 
-bench: $(VENV)/.pipeline
+bench: $(VENV)/.dev
 	python benchmarks/pipeline.py
+	python benchmarks/ledger.py
+
+# Every fault and mutant instead of a sample, and a ledger of a million entries: an hour and 2 GB of disk.
+soak: $(VENV)/.dev
+	SYNTHTRAIL_SOAK=1 python -m pytest tests/faults tests/unit/custody/test_mutants.py
+	python benchmarks/soak.py
 
 env: $(VENV)/.dev
 
