@@ -166,6 +166,8 @@ def test_mlflow_has_a_parent_and_a_child_for_each_stage(made: Checkout) -> None:
     curve = tracked(made, "select count(*) from metrics where key = 'd_loss' and step > 0")
     assert curve[0][0] >= 1
     assert len(tracked(made, "select value from tags where key = 'ledger.entry'")) == 5
+    commit = made.run("git", "rev-parse", "HEAD~1").stdout.strip()
+    assert set(tracked(made, "select value from tags where key = 'git.commit'")) == {(commit,)}
     assert tracked(made, "select count(*) from latest_metrics where key = 'quality'")[0][0] >= 2
     assert tracked(made, "select count(*) from inputs")[0][0] >= 5
 

@@ -4,10 +4,12 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 
 from synthtrail.custody import canonical
 from synthtrail.custody.note import Checkpoint
+from synthtrail.stages.code import git_state
 from synthtrail.stages.found import Found
 from synthtrail.stages.layout import STAGES, Layout
 from synthtrail.storage.files import write_bytes
@@ -81,7 +83,14 @@ def tags(item: Found) -> dict[str, str]:
         "class": str(record.value["class"]),
         "ran": "here" if item.facts else "restored",
     }
-    return found | ({"verdict": record.verdict} if record.verdict else {})
+    return found | code_tags() | ({"verdict": record.verdict} if record.verdict else {})
+
+
+@cache
+def code_tags() -> dict[str, str]:
+    """Return the commit of the code, also under the name by which MLflow's own pages show it."""
+    state = git_state()
+    return state | ({"mlflow.source.git.commit": state["git.commit"]} if state else {})
 
 
 def shown_files(layout: Layout, stage: str) -> list[tuple[Path, str]]:
@@ -112,8 +121,8 @@ def scores(whole: Sequence[Found]) -> dict[str, float]:
 
 
 def parent_tags(whole: Sequence[Found]) -> dict[str, str]:
-    """Return the verdict and the digest of what was generated."""
-    found = {}
+    """Return the verdict, the digest of what was generated, and the commit of the code."""
+    found = dict(code_tags())
     for item in whole:
         if item.record.stage == "generate":
             found["synthetic.sha256"] = item.record.subject.digest.hex()

@@ -13,7 +13,6 @@ nothing.
 
 import importlib
 import json
-import subprocess
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +24,7 @@ import yaml
 from synthtrail import params
 from synthtrail.custody import acts, carried, digest
 from synthtrail.custody.bundles import FolderReader
+from synthtrail.stages.code import git_state
 from synthtrail.stages.context import StageError
 from synthtrail.stages.found import Found, find
 from synthtrail.stages.layout import Layout
@@ -93,23 +93,6 @@ def circumstances(item: Found, published: dict[str, "Published"]) -> list[tuple[
         "finished": str(item.facts.get("finished", "")),
     }
     return [(name, value) for name, value in told.items() if value]
-
-
-def git_state() -> dict[str, str]:
-    """Return the commit of the code, and whether files that git tracks differ from it; nothing outside a repository."""
-    commit = git("rev-parse", "--verify", "--quiet", "HEAD")
-    if not commit:
-        return {}
-    return {"git.commit": commit, "git.modified": "yes" if git("status", "--porcelain", "-uno") else "no"}
-
-
-def git(*arguments: str) -> str:
-    """Return what git prints, empty if it fails."""
-    try:
-        done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)  # noqa: S603, S607
-    except FileNotFoundError:
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
 
 
 def dvc_digest(item: Found) -> str:
