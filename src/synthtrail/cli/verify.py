@@ -16,7 +16,6 @@ import argparse
 import json
 from pathlib import Path
 
-from synthtrail.cli import offline
 from synthtrail.cli.audit import audit
 from synthtrail.cli.errors import CommandError
 from synthtrail.cli.sources import Source, find
@@ -39,7 +38,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Verify and print the report."""
-    if arguments.ledger.is_file():  # a bundle or a proof
+    if arguments.ledger.is_file():
+        from synthtrail.cli import offline  # noqa: PLC0415 - only for a bundle or a proof
+
         return offline.check(arguments)
     source = find(arguments.ledger, arguments.policy)
     root = None if arguments.no_artifacts else arguments.artifacts or source.checkout

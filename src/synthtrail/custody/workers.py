@@ -8,17 +8,18 @@ unknown key, and the fold, which knows better by then, examines it again.
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
 from functools import lru_cache
-from multiprocessing import get_context
 from threading import active_count
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from synthtrail.custody.act import Act
 from synthtrail.custody.bundles import Bundle
 from synthtrail.custody.ed25519 import Verifier, parse_vkey
 from synthtrail.custody.examine import Examined, examine
 from synthtrail.custody.state import State
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ProcessPoolExecutor
 
 Plain = list[tuple[Any, ...]]
 """Examined entries as bare tuples, which cross to another process in half the time."""
@@ -32,13 +33,17 @@ def examined(bundles: Iterable[Bundle], state: State, processes: int = 1) -> Ite
         for bundle in bundles:
             yield bundle, [examine(data, state.keys.pinned) for data in bundle.entries]
         return
+    # Loading these takes as long as checking a small ledger does.
+    from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415
+    from multiprocessing import get_context  # noqa: PLC0415
+
     # Forking starts at once, but a child would inherit the locks of the caller's other threads, if it has any.
     context = get_context("fork" if active_count() == 1 else "spawn")
     with ProcessPoolExecutor(processes, mp_context=context) as pool:
         yield from _spread(bundles, state, pool, 2 * processes)
 
 
-def _spread(bundles: Iterable[Bundle], state: State, pool: ProcessPoolExecutor, ahead: int) -> Iterator[Pair]:
+def _spread(bundles: Iterable[Bundle], state: State, pool: "ProcessPoolExecutor", ahead: int) -> Iterator[Pair]:
     waiting: deque[tuple[Bundle, Future[Plain]]] = deque()
     for bundle in bundles:
         keys = tuple(key.vkey() for key in state.keys.pinned.values())
@@ -49,7 +54,7 @@ def _spread(bundles: Iterable[Bundle], state: State, pool: ProcessPoolExecutor, 
         yield _collect(bundle, future)
 
 
-def _collect(bundle: Bundle, future: Future[Plain]) -> Pair:
+def _collect(bundle: Bundle, future: "Future[Plain]") -> Pair:
     return bundle, [Examined._make((*item[:4], item[4] and Act._make(item[4]), *item[5:])) for item in future.result()]
 
 
