@@ -44,12 +44,17 @@ def test_a_staged_folder_replaces_the_old_one_whole_or_not_at_all(tmp_path: Path
     target = tmp_path / "out"
     with staged_folder(target) as folder:
         (folder / "one").write_text("1", encoding="utf-8")
-    interrupted = staged_folder(target)
-    (interrupted.__enter__() / "two").write_text("2", encoding="utf-8")
     with pytest.raises(RuntimeError, match="stop"):
-        interrupted.__exit__(RuntimeError, RuntimeError("stop"), None)
+        interrupted(target)
     assert [path.name for path in target.iterdir()] == ["one"]
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def interrupted(target: Path) -> None:
+    """Begin to replace a folder, and fail."""
+    with staged_folder(target) as folder:
+        (folder / "two").write_text("2", encoding="utf-8")
+        raise RuntimeError("stop")
 
 
 def test_salts_are_the_same_for_the_same_input_and_differ_otherwise(tmp_path: Path) -> None:

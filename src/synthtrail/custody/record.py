@@ -7,10 +7,10 @@ names, so the same inputs, code, seed and parameters give the same record, byte 
     tools · class public | confidential · privacy · facts
     and source (ingest only) · verdict pass | review | refuse (validate only)
 
-The subject is the artifact whose custody the ledger tells; `views` are what was written beside it for people and tools
-(figures, curves, scores), which an audit hashes too. An item of `subjects`, `views` and `inputs` has kind, path, sha256, size and, for a folder, files. `params`, `privacy`, `facts`
-and `source` are lists of names with values, all strings (decimals too: JSON has no two equal floats); `tools` are names
-with versions.
+The subject is the artifact whose custody the ledger tells; `views` are what was written beside it for people and
+tools (figures, curves, scores), which an audit hashes too. An item of `subjects`, `views` and `inputs` has kind,
+path, sha256, size and, for a folder, files. `params`, `privacy`, `facts` and `source` are lists of names with values,
+all strings (decimals too: JSON has no two equal floats); `tools` are names with versions.
 """
 
 from hashlib import sha256
