@@ -38,7 +38,7 @@ soak: $(VENV)/.dev
 
 env: $(VENV)/.dev
 
-# `constraints.txt` pins what this version was tested with; see docs/install.md for a GPU build of torch.
+# `constraints.txt` pins what this version was tested with; README.md says how to choose a build of torch.
 $(VENV)/.pipeline: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13) and "synthtrail needs Python 3.11, 3.12 or 3.13; set PYTHON=")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

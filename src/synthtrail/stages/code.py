@@ -1,8 +1,10 @@
 """Which commit of the code is at work, as git tells it."""
 
 import subprocess
+from functools import cache
 
 
+@cache
 def git_state() -> dict[str, str]:
     """Return the commit, and whether files that git tracks differ from it; nothing outside a repository."""
     commit = git("rev-parse", "--verify", "--quiet", "HEAD")

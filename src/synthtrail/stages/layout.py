@@ -73,7 +73,3 @@ class Layout:
     def record(self, stage: str) -> Path:
         """The record of `stage`."""
         return Path("data/records") / self.experiment / f"{stage}.json"
-
-    def subject(self, stage: str) -> Path:
-        """The artifact that `stage` makes."""
-        return dict(zip(STAGES, (self.raw, self.split, self.model, self.synthetic, self.report), strict=True))[stage]

@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from pathlib import Path
 
 from synthtrail.custody import canonical
@@ -86,7 +85,6 @@ def tags(item: Found) -> dict[str, str]:
     return found | code_tags() | ({"verdict": record.verdict} if record.verdict else {})
 
 
-@cache
 def code_tags() -> dict[str, str]:
     """Return the commit of the code, also under the name by which MLflow's own pages show it."""
     state = git_state()

@@ -15,6 +15,7 @@ import importlib
 import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -97,13 +98,16 @@ def circumstances(item: Found, published: dict[str, "Published"]) -> list[tuple[
 
 def dvc_digest(item: Found) -> str:
     """Return where DVC keeps the subject: the digest that `dvc.lock` has for it; empty if it has none."""
-    lock = Path("dvc.lock")
-    if not lock.exists():
-        return ""
-    stages: dict[str, Any] = yaml.safe_load(lock.read_text(encoding="utf-8")).get("stages", {})
-    stage = stages.get(f"{item.record.stage}@{item.record.experiment}", {})
+    stage = locked_stages().get(f"{item.record.stage}@{item.record.experiment}", {})
     outs = {out["path"]: out.get("md5", "") for out in stage.get("outs", [])}
     return str(outs.get(item.record.subject.path, ""))
+
+
+@cache
+def locked_stages() -> dict[str, Any]:
+    """Return the stages of `dvc.lock`, none if it is not there."""
+    lock = Path("dvc.lock")
+    return dict(yaml.safe_load(lock.read_text(encoding="utf-8")).get("stages", {})) if lock.exists() else {}
 
 
 def keep_manifests(custodian: Custodian, found: Sequence[Found]) -> None:
