@@ -50,6 +50,7 @@ JUDGES = {
     "json-not-canonical": "JSON has its one spelling (§1.1)",
     "entry-oversized": "entries and notes keep their limits (§1.1)",
     "path-unsafe": "paths stay below their root (§1.4)",
+    "identifying-text": "what people wrote does not look as if it identified somebody (§5.2)",
     "statement-malformed": "statements have their fields and no others (§4, §5)",
     "event-of-another-ledger": "events were signed for this ledger (§4)",
     "event-replayed": "no event stands twice (§6)",
@@ -70,7 +71,7 @@ JUDGES = {
     "acceptance-forged": "transfers are answered once, by the receiver (§6)",
     "self-approval": "requester and approver differ in key and person (§6)",
     "key-rejected": "keys may be listed as they are (§6)",
-    "status-wrong": "a status is about the prefix before it (§6); its root is not recomputed",
+    "status-wrong": "a status is about the prefix before it, and its root is what that gives (§6.1)",
     "timestamp-bad": "anchors are not about entries to come (§6); tokens are not looked at",
     "check-unavailable": "the policy asks for no time-stamp token, which would not be checked here (§8)",
     "ledger-closed": "nothing follows the closing (§6)",
@@ -87,13 +88,13 @@ EVENTS = """
 ledger-opened | ledger | root | | policySha256:digest roots:vkeys threshold:count |
 key-added | ledger | root | | key:vkey role:operator/steward/auditor/recipient person:text organisation:text |
 key-rotated | ledger | root | | key:vkey replaces:text |
-key-revoked | ledger | root | | name:text reason:text compromisedSince:count |
+key-revoked | ledger | root | | name:text reason:prose compromisedSince:count |
 policy-changed | ledger | root | | policySha256:digest roots:vkeys threshold:count |
 anchored | ledger | operator sequencer | | size:count root:digest authority:text token:digest |
 status | ledger | operator sequencer | | size:count root:digest |
-incident | ledger | root sequencer operator steward auditor | opens | what:text details:pairs |
-recovered | ledger | root sequencer operator steward auditor | closes | what:text request:digest | incident
-ledger-closed | ledger | root | | reason:text |
+incident | ledger | root sequencer operator steward auditor | opens | what:prose details:pairs |
+recovered | ledger | root sequencer operator steward auditor | closes | what:prose request:digest | incident
+ledger-closed | ledger | root | | reason:prose |
 acquired | stage | operator | | |
 derived | stage | operator | | |
 trained | stage | operator | | |
@@ -101,25 +102,26 @@ generated | stage | operator | | |
 validated | stage | operator | | |
 reused | stage | operator | | |
 reproduced | artifact | operator auditor | | outcome:identical/different rebuilt:digest details:pairs |
-reviewed | artifact | operator steward auditor | person | outcome:pass/refuse/comment notes:text |
-approved | artifact | steward | person four-eyes | reason:text |
-rejected | artifact | steward | person four-eyes | reason:text |
-released | artifact | steward | person four-eyes | terms:text place:text |
+reviewed | artifact | operator steward auditor | person | outcome:pass/refuse/comment notes:prose |
+approved | artifact | steward | person four-eyes | reason:prose |
+rejected | artifact | steward | person four-eyes | reason:prose |
+released | artifact | steward | person four-eyes | terms:prose place:text |
 stored | artifact | operator | | place:text method:text details:pairs |
-access-requested | artifact | operator recipient | opens | purpose:text proposal:text |
-access-granted | artifact | steward | person four-eyes opens closes | request:digest expires:time terms:text \
+access-requested | artifact | operator recipient | opens | purpose:prose proposal:prose |
+access-granted | artifact | steward | person four-eyes opens closes | request:digest expires:time terms:prose \
     | access-requested
-access-refused | artifact | steward | person four-eyes closes | request:digest reason:text | access-requested
-accessed | artifact | operator recipient | | request:digest use:text | access-granted
-transfer-offered | artifact | operator steward | opens | receiver:text purpose:text terms:text expires:time |
+access-refused | artifact | steward | person four-eyes closes | request:digest reason:prose | access-requested
+accessed | artifact | operator recipient | | request:digest use:prose | access-granted
+transfer-offered | artifact | operator steward | opens | receiver:text purpose:prose terms:prose expires:time |
 transfer-accepted | artifact | recipient | closes | request:digest | transfer-offered
-transfer-rejected | artifact | recipient | closes | request:digest reason:text | transfer-offered
+transfer-rejected | artifact | recipient | closes | request:digest reason:prose | transfer-offered
 transfer-expired | artifact | operator steward | closes | request:digest | transfer-offered
-retention-set | artifact | operator steward | | until:time basis:text |
-hold-placed | artifact | operator steward | opens | reason:text |
-hold-lifted | artifact | steward | person closes | request:digest reason:text | hold-placed
-disposal-requested | artifact | operator steward | opens | reason:text |
-disposal-approved | artifact | steward | person four-eyes opens closes | request:digest reason:text | disposal-requested
+retention-set | artifact | operator steward | | until:time basis:prose |
+hold-placed | artifact | operator steward | opens | reason:prose |
+hold-lifted | artifact | steward | person closes | request:digest reason:prose | hold-placed
+disposal-requested | artifact | operator steward | opens | reason:prose |
+disposal-approved | artifact | steward | person four-eyes opens closes | request:digest reason:prose \
+    | disposal-requested
 disposal-executed | artifact | operator steward | opens closes | request:digest certificate:digest details:pairs \
     | disposal-approved
 disposal-verified | artifact | operator steward auditor | | request:digest outcome:clean/found details:pairs \
@@ -149,12 +151,35 @@ disposal-executed | subject | | condemned | disposed
 disposal-verified | subject | | disposed |
 """
 
+IDENTIFYING = [
+    (r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}\.[A-Za-z0-9]", False),
+    (r"(?<![\w+/=.-])\+[1-9](?:[ ./()-]{0,2}\d){6,14}(?![\w+])", False),
+    (r"(?<![\w.-])(?:\(\d{3}\) ?|\d{3}[.-])\d{3}[.-]\d{4}(?![\w-])", False),
+    (r"\b(?:tel|phone|fax|mobile)\b[.:]?(?: no\.?| number)?:? ?\d[\d ()/.-]{4,20}\d", True),
+    (r"(?<![\w-])\d{3}-\d{2}-\d{4}(?![\w-])", False),
+    (r"\bMRN\b[ -/:-@]{0,3}\w{0,9}\d{3}", True),
+    (r"\b(?:patient|medical record|health (?:plan|insurance)|beneficiary|member|account|licen[c"
+     r"s]e|serial|device|policy)(?:'s)? (?:id|no|nr|number|#)\b[.:#]{0,2} ?(?:is )?[A-Z-]{0,4}\d{3}", True),
+    (r"(?<![\w-])[A-Z]{2}\d{2}(?: ?[0-9A-Z]{4}){3,7}(?: ?[0-9A-Z]{1,3})?(?![\w-])", False),
+    (r"(?<![\w-])\d{4}([ -])\d{4}\1\d{4}\1\d{4}(?![\w-])", False),
+    (r"(?<![\w-])(?=[0-9]*[A-Z])[A-HJ-NPR-Z0-9]{13}\d{4}(?![\w-])", False),
+    (r"(?<![\w:-])(?:[0-9a-f]{2}([:-]))(?:[0-9a-f]{2}\1){4}[0-9a-f]{2}(?![\w:-])", True),
+    (r"(?<![\w.-])(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)(?![\w-]|\.\d)", False),
+    (r"(?<![\w:])(?:(?:[0-9a-f]{1,4}:){7}|(?:[0-9a-f]{1,4}:){1,6}:)[0-9a-f]{1,4}(?![\w:])", True),
+    (r"\bhttps?://(?:[\w.:%+-]{0,99}@|[\w.:%+~@/-]{0,99}(?:\?|/~|/(?:users?|people|persons?|pat"
+     r"ients?|profiles?|in)/))", True),
+    (r"\b(?:born|dob|birth ?day|(?:date|day) of (?:birth|death)|died|admitted|discharged)\b[ -/"
+     r":-~]{0,12}\d{1,4}[-./ ]\d{1,2}[-./ ]\d{1,4}", True),
+    (r"(?<![\w-])\d{5}-\d{4}(?![\w-])", False),
+]  # fmt: skip
+"""§5.2: what no prose may have in it; True: whatever the case."""
+
 STAGES = {"ingest": "acquired", "preprocess": "derived", "train": "trained", "generate": "generated",
           "validate": "validated"}  # fmt: skip
 RECORD = {"v", "experiment", "stage", "event", "subjects", "inputs", "views", "params", "seed", "code", "tools",
           "class", "privacy", "facts"}  # fmt: skip
 POLICY = {"v", "origin", "organisation", "salt", "people", "roots", "threshold", "formerRoots", "sequencer",
-          "witnesses", "quorum", "maxAge", "skew", "maxDelay", "timestamp"}  # fmt: skip
+          "witnesses", "quorum", "maxAge", "skew", "maxDelay", "timestamp", "timestampRoots", "retention"}  # fmt: skip
 LIVE = ("made", "passed", "review", "refused", "approved", "rejected", "released")
 MAX_INTEGER, MAX_LEAF, MAX_NOTE = 2**53 - 1, 65_535, 262_144
 WIDTH, ZERO = 256, bytes(32)
@@ -640,10 +665,18 @@ def descriptor(value: Any) -> dict[str, Any]:
     return {"name": name, "digest": {"dirHash1" if folder else "sha256": found}}
 
 
+def prose(value: Any) -> None:
+    """A text that people write (§5.2)."""
+    text = string(value)
+    seen = any(re.search(form, text, re.A | (re.I if any_case else 0)) for form, any_case in IDENTIFYING)
+    need(not seen, "identifying-text", "it looks as if it identified a person")
+
+
 def check_field(value: Any, kind: str) -> None:
     """Check the value of an event's own field (§5)."""
     simple: dict[str, Callable[[Any], object]] = {
         "text": string,
+        "prose": prose,
         "digest": digest,
         "time": moment,
         "count": count,
@@ -669,8 +702,37 @@ class Life:
     """An artifact: its state, the entries that concern it, whether it is held, until when it may be kept."""
 
     def __init__(self, maker: int) -> None:
-        self.state, self.history, self.holds = "made", [maker], 0
+        self.state, self.history, self.holds, self.transferred = "made", [maker], 0, False
         self.until: int | None = None
+
+    def value(self, event: bytes) -> bytes:
+        """What the prefix tree has for the artifact (§6.1), `event` being its latest event."""
+        word = "held" if self.holds else "transferred" if self.transferred else "live"
+        return event + f"{'disposed' if self.state == 'disposed' else word} {self.state}".encode()
+
+
+Tree = Any
+"""A prefix tree (§6.1): nothing, a leaf (key, SHA-256 of the value), or [left, right, hash or None if it changed]."""
+
+
+def planted(tree: Tree, leaf: tuple[bytes, bytes], depth: int = 0) -> Tree:
+    """The tree with this leaf, in place of an earlier one with its key."""
+    if tree is None or (isinstance(tree, tuple) and tree[0] == leaf[0]):
+        return leaf
+    if isinstance(tree, tuple):
+        tree = planted([None, None, None], tree, depth)
+    side = leaf[0][depth // 8] >> (7 - depth % 8) & 1
+    tree[side], tree[2] = planted(tree[side], leaf, depth + 1), None
+    return tree
+
+
+def prefix_root(tree: Tree) -> bytes:
+    """The root of a prefix tree."""
+    if not isinstance(tree, list):
+        return sha256(b"\2" + tree[0] + tree[1]) if tree is not None else ZERO
+    if tree[2] is None:
+        tree[2] = sha256(b"\3" + prefix_root(tree[0]) + prefix_root(tree[1]))
+    return bytes(tree[2])
 
 
 class State:
@@ -690,6 +752,8 @@ class State:
         self.records: set[bytes] = set()
         self.requests: dict[bytes, tuple[int, Act, str]] = {}  # entry, act, who alone may answer
         self.policy_digest, self.received, self.closed = b"", 0, False
+        self.tree: Tree = None
+        self.touched: set[bytes] = set()
 
     def list_key(self, key: Key) -> None:
         """Make a key known."""
@@ -717,6 +781,7 @@ class State:
     def _take(self, act: Act, received: int, *, effect: bool) -> None:
         entry = len(self.entries)
         self._append(act.digest, act.actor, act.at, received)
+        self.touched.update(act.subjects)
         for index, subject in enumerate(act.subjects):
             if subject not in self.lives:
                 self.lives[subject] = Life(entry)
@@ -740,11 +805,21 @@ class State:
             only = answered[1].actor if granted and answered else str(act.fields.get("receiver", ""))
             self.requests[act.digest] = (entry, act, only)
 
+    def status_root(self) -> bytes:
+        """The root over what became of every artifact (§6.1)."""
+        for artifact in self.touched:
+            life = self.lives[artifact]
+            value = life.value(self.entries[life.history[-1]][0])
+            self.tree = planted(self.tree, (sha256(artifact), sha256(value)))
+        self.touched.clear()
+        return prefix_root(self.tree)
+
     def _take_effect(self, act: Act, entry: int) -> None:
         name, fields = act.spec.name, act.fields
         for life in (self.lives[subject] for subject in act.subjects):
             life.holds += {"hold-placed": 1, "hold-lifted": -1}.get(name, 0)
             life.until = moment(fields["until"]) if name == "retention-set" else life.until
+            life.transferred = life.transferred or name == "transfer-accepted"
         if name in ("ledger-opened", "policy-changed"):
             self.policy_digest = bytes.fromhex(fields["policySha256"])
             self.roots, self.threshold = {Key(key).name for key in fields["roots"]}, fields["threshold"]
@@ -921,6 +996,8 @@ def check_ledger_event(state: State, act: Act, found: Problems) -> None:
             found.append(("key-rejected", "no key that the log can revoke, or compromised by entries to come"))
     elif name == "status" and fields["size"] != entry:
         found.append(("status-wrong", f"a status here sums up {entry} entries"))
+    elif name == "status" and fields["root"] != state.status_root().hex():
+        found.append(("status-wrong", f"its root is not what the first {entry} entries give"))
     elif name == "anchored" and fields["size"] > entry:
         found.append(("timestamp-bad", "it anchors more entries than there are"))
 
@@ -1190,7 +1267,7 @@ class Audit:
 
 
 NO_ZIP = (zipfile.BadZipFile, NotImplementedError)
-NOT_JUDGED = ("time-stamp tokens", "artifacts: whether files are those that the entries name", "status roots",
+NOT_JUDGED = ("time-stamp tokens", "artifacts: whether files are those that the entries name",
               "whether any statement was true when it was signed")  # fmt: skip
 
 

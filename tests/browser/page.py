@@ -15,7 +15,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from synthtrail.custody import events, examine, policy, record, rules, transitions
+from synthtrail.custody import events, examine, identifying, policy, record, rules, transitions
 from synthtrail.custody.findings import CODES
 
 PAGE = Path(__file__).resolve().parents[2] / "verifiers" / "verify.html"
@@ -39,11 +39,12 @@ def tables() -> dict[str, Any]:
         "meanings": list(events.MEANINGS),
         "verdicts": list(events.VERDICTS),
         "stageEvent": events.STAGE_EVENT,
-        "classes": list(record.CLASSES),
+        "classes": list(events.CLASSES),
         "recordMembers": {stage: sorted(names) for stage, names in record.MEMBERS.items()},
         "fileMembers": sorted(record._FILE),
         "folderMembers": sorted(record._FOLDER),
         "policyMembers": sorted(policy._MEMBERS),
+        "identifying": [item._asdict() for item in identifying.PATTERNS],
     }
 
 

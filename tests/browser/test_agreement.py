@@ -38,7 +38,7 @@ from tests.unit.custody.ledger_factory import (
     make_policy,
     make_record,
 )
-from tests.unit.test_other_verifier import cases, copied, live, spoiled
+from tests.unit.test_other_verifier import cases, copied, live, spoiled, written
 
 __all__ = ["pristine", "world"]  # fixtures
 
@@ -188,6 +188,12 @@ def test_on_acts_that_no_attack_test_forces(world: World, both: Callable[..., Re
     assert "role-wrong" in both(world).codes
     force(world, acts.event(state, "anchored", OPERATOR, at=world.now, fields=said))
     assert "timestamp-bad" in both(world).codes
+
+
+def test_on_what_people_write(world: World, both: Callable[..., Report]) -> None:
+    """The same expressions find the same texts in JavaScript, and pass over the same."""
+    written(world)
+    assert both(world).codes == {"identifying-text"}
 
 
 def test_on_answers_that_do_not_fit(world: World, both: Callable[..., Report]) -> None:

@@ -13,7 +13,19 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 
-from synthtrail.custody import acts, canonical, carried, digest, dsse, entry, events, findings, merkle, transitions
+from synthtrail.custody import (
+    acts,
+    canonical,
+    carried,
+    digest,
+    dsse,
+    entry,
+    events,
+    findings,
+    identifying,
+    merkle,
+    transitions,
+)
 from synthtrail.custody.bundles import FolderReader
 from synthtrail.custody.canonical import Value
 from synthtrail.custody.ed25519 import Signer
@@ -157,6 +169,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "events": events.markdown,
     "fields": fields_markdown,
     "transitions": transitions.markdown,
+    "identifying": identifying.markdown,
     "findings": findings_markdown,
     "keys": keys_markdown,
     "bytes": example_bytes,

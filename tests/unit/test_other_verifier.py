@@ -23,12 +23,13 @@ from typing import Any
 
 import pytest
 
-from synthtrail.custody import acts, archive, canonical
+from synthtrail.custody import acts, archive, canonical, dsse
 from synthtrail.custody.bundles import FolderReader
 from synthtrail.custody.canonical import Value
 from synthtrail.custody.ed25519 import Signer
 from synthtrail.custody.events import EVENTS
 from synthtrail.custody.findings import CODES
+from synthtrail.custody.identifying import PATTERNS
 from synthtrail.custody.policy import Policy
 from synthtrail.custody.policy import parse as parse_policy
 from synthtrail.custody.report import Report
@@ -36,7 +37,7 @@ from synthtrail.custody.transitions import TRANSITIONS
 from synthtrail.custody.verify import verify
 from tests.unit.custody import test_attacks_on_events, test_attacks_on_log
 from tests.unit.custody.conftest import pristine, world
-from tests.unit.custody.forgery import entries_of, force, write_log
+from tests.unit.custody.forgery import entries_of, force, force_payload, write_log
 from tests.unit.custody.ledger_factory import (
     ADA,
     ADA_AT_WORK,
@@ -53,6 +54,7 @@ from tests.unit.custody.ledger_factory import (
     make_policy,
     make_record,
 )
+from tests.unit.custody.test_identifying import FOUND, PASSED
 
 FILE = Path(__file__).parents[2] / "verifiers" / "synthtrail_verify.py"
 
@@ -130,7 +132,13 @@ def test_on_every_attack(
 
 
 def live(world: World) -> None:
-    """Let everything happen that can, from storing to disposal."""
+    """Let everything happen that can, from storing to disposal, and close the ledger."""
+    happen(world)
+    world.act("ledger-closed", *ROOTS, fields={"reason": "done"})
+
+
+def happen(world: World) -> None:
+    """Everything but the closing."""
     later = canonical.format_time(world.now + timedelta(days=3))
     data, model = item("iris", "generate"), item("iris", "train")
     world.act("stored", OPERATOR, on=[data, model], fields={"place": "s3", "method": "age", "details": []})
@@ -149,6 +157,7 @@ def live(world: World) -> None:
     request = world.act("transfer-offered", OPERATOR, on=[data], fields=offer)
     world.now += timedelta(days=4)
     world.act("transfer-expired", OPERATOR, on=[data], fields={"request": request})
+    sum_up(world)
     world.act("released", ADA, on=[data], meaning="responsibility", fields={"terms": "CC0", "place": "web"})
     end(world, [item("wine", "train"), item("wine", "preprocess")])
     world.run("wine", 2, "refuse")
@@ -156,11 +165,19 @@ def live(world: World) -> None:
     incident = world.act("incident", SEQUENCER, fields={"what": "disk", "details": [{"name": "n", "value": "v"}]})
     world.act("recovered", ADA, fields={"what": "disk", "request": incident})
     size = world.ledger.head.size
-    head: dict[str, Value] = {"size": size, "root": "0" * 64}
-    world.act("status", OPERATOR, fields=head)
-    world.act("anchored", OPERATOR, fields={**head, "authority": "tsa", "token": "0" * 64})
+    sum_up(world)
+    anchored: dict[str, Value] = {"size": size, "root": "0" * 64, "authority": "tsa", "token": "0" * 64}
+    world.act("anchored", OPERATOR, fields=anchored)
     world.act("key-revoked", *ROOTS, fields={"name": BOB.name, "reason": "left", "compromisedSince": size + 2})
-    world.act("ledger-closed", *ROOTS, fields={"reason": "done"})
+
+
+def sum_up(world: World) -> None:
+    """State what became of every artifact."""
+    at = world.tick()
+    with world.ledger.transaction(at) as tx:
+        envelope = acts.status(tx.state, OPERATOR, at=at)
+        tx.append([envelope])
+    world.envelopes.append(envelope)
 
 
 def end(world: World, found: list[Any]) -> None:
@@ -168,6 +185,7 @@ def end(world: World, found: list[Any]) -> None:
     until = canonical.format_time(world.now + timedelta(days=1))
     world.act("retention-set", OPERATOR, on=found, fields={"until": until, "basis": "law"})
     hold = world.act("hold-placed", OPERATOR, on=found, fields={"reason": "trial"})
+    sum_up(world)
     world.act("hold-lifted", ADA, on=found, meaning="approval", fields={"request": hold, "reason": "over"})
     request = world.act("disposal-requested", OPERATOR, on=found, fields={"reason": "old"})
     yes: dict[str, Value] = {"request": request, "reason": "agreed"}
@@ -262,6 +280,36 @@ def test_on_roles_and_on_what_was_disposed_of(world: World) -> None:
         made = acts.made(world.ledger.state, make_record("iris", stage, version), OPERATOR, at=world.now)
         force(world, made)
         assert "disposed-reappears" in both(world).codes
+
+
+def written(world: World) -> int:
+    """Log every text that may be logged, then force every one that identifies somebody; how many these are."""
+    subjects = [item("iris", "generate")]
+    for text in PASSED:
+        world.act("hold-placed", OPERATOR, on=subjects, fields={"reason": text})
+    texts, state = [text for found in FOUND.values() for text in found], world.ledger.state
+    for text in texts:
+        fields: dict[str, Value] = {"reason": "X" * len(text)}
+        good = acts.event(state, "hold-placed", OPERATOR, at=world.now, subjects=subjects, fields=fields)
+        force_payload(world, dsse.parse(good).payload.replace(b"X" * len(text), text.encode()), OPERATOR)
+    return len(texts)
+
+
+def test_on_what_people_write(world: World) -> None:
+    """All texts that may be logged are, and each that identifies somebody is found."""
+    number = written(world)
+    assert [one.code for one in both(world).findings] == ["identifying-text"] * number
+
+
+def test_on_status_roots(world: World) -> None:
+    """A root that the entries do not give, after one that they do, and then another that they do."""
+    sum_up(world)
+    fields: dict[str, Value] = {"size": world.ledger.head.size, "root": "0" * 64}
+    world.run("wine", 2)
+    sum_up(world)
+    assert both(world).ok
+    force(world, acts.event(world.ledger.state, "status", OPERATOR, at=world.now, fields=fields))
+    assert both(world).codes == {"status-wrong"}
 
 
 def test_on_time_stamps(world: World) -> None:
@@ -369,6 +417,7 @@ def test_every_code_is_declared_or_not_and_judged_somewhere(request: pytest.Fixt
         "artifact-changed",
         "artifact-missing",
         "artifact-never-logged",
+        "certificate-wrong",
         "erasure-fake",
         "file-changing",
         "file-not-plain",
@@ -392,6 +441,7 @@ def test_its_tables_are_ours() -> None:
         (row.event, row.part, row.outcome, state): row.leads or state for row in TRANSITIONS for state in row.follows
     }
     assert rows == other.NEXT
+    assert [(item.expression, bool(item.flags)) for item in PATTERNS] == other.IDENTIFYING
 
 
 def test_as_a_command(full: World, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from synthtrail.custody.digest import Digest
 from synthtrail.custody.ed25519 import Signer
 from synthtrail.custody.errors import FormatError
 from synthtrail.custody.policy import Policy
-from synthtrail.custody.proofcheck import ProofReport
+from synthtrail.custody.proofreport import ProofReport
 from synthtrail.custody.state import State
 from tests.unit.custody.ledger_factory import (
     ADA,

@@ -3,6 +3,7 @@
     with ledger.transaction(now) as tx:
         tx.add(acts.made(tx.state, record, operator, at=now, context=[("git.commit", commit)]))
         tx.add(acts.event(tx.state, "approved", steward, at=now, subjects=[item], meaning="approval", fields=…))
+        tx.add(acts.status(tx.state, operator, at=now))
         tx.commit()
 
 `made` chooses the event itself: the stage's own, or `reused` if that record was logged before. The first signer is the
@@ -71,6 +72,15 @@ def is_latest(state: State, record: Value) -> bool:
 def opening(policy: Policy, *roots: Signer, at: datetime) -> dict[str, Value]:
     """Return the envelope of entry 0, which ties the ledger to the policy."""
     return event(State(policy), "ledger-opened", *roots, at=at, fields=policy_fields(policy))
+
+
+def status(state: State, signer: Signer, *, at: datetime) -> dict[str, Value]:
+    """Return the envelope that sums up what became of every artifact, for the last entry of a group.
+
+    Let it be the last one added before `commit`: whoever gets a proof of a status wants it of the head.
+    """
+    fields: dict[str, Value] = {"size": state.size, "root": state.status_root().hex()}
+    return event(state, "status", signer, at=at, fields=fields)
 
 
 def policy_fields(policy: Policy) -> dict[str, Value]:

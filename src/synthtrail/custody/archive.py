@@ -4,6 +4,7 @@ It is a ZIP in which nothing is compressed, with one spelling for each content:
 
     artifacts/data/iris/raw/iris.parquet     artifacts that were asked for, at their own paths
     ledger/anchors/19.tsr                    time stamps, if there are any
+    ledger/certificates/<digest>.json        certificates of disposals, if there are any
     ledger/checkpoint
     ledger/tile/0/000.p/19                   the whole tree …
     ledger/tile/entries/000.p/19             … and all entries
@@ -40,7 +41,8 @@ from synthtrail.custody.log import Log
 from synthtrail.custody.record import Item
 from synthtrail.custody.state import State
 
-LEDGER, ANCHORS, ARTIFACTS, POLICY = "ledger/", "ledger/anchors/", "artifacts/", "policy.json"
+LEDGER, ANCHORS, CERTIFICATES = "ledger/", "ledger/anchors/", "ledger/certificates/"
+ARTIFACTS, POLICY = "artifacts/", "policy.json"
 _CHECKPOINT = "ledger/checkpoint"
 _UTF8 = 0x800
 _MODE = 0o100644 << 16
@@ -236,7 +238,9 @@ def _info(path: str) -> ZipInfo:
 
 def _check_names(names: list[str]) -> None:
     for name in names:
-        if name not in (_CHECKPOINT, POLICY) and not name.startswith((LEDGER + "tile/", ANCHORS, ARTIFACTS)):
+        if name not in (_CHECKPOINT, POLICY) and not name.startswith(
+            (LEDGER + "tile/", ANCHORS, CERTIFICATES, ARTIFACTS)
+        ):
             raise FormatError(f"no place in a bundle: {name[:80]!a}", code="path")
         if name.startswith(LEDGER + "tile/"):
             tiles.parse_path(name.removeprefix(LEDGER))

@@ -90,7 +90,8 @@ def check(
                 claims[name] = (latest, "absent")
     for name, (claimed, status) in claims.items():
         if slots is None or name in slots:
-            found.extend(checkout.compare(name, item, status) for item in (claimed.subject, *claimed.views))
+            items = (claimed.subject, *claimed.views)
+            found.extend(checkout.compare(name, item, status, claimed.subject) for item in items)
     found.extend(_clashes(claims))
     named = {path for claimed, _ in claims.values() for path in _paths(claimed)} | {item.path for item in found}
     found.extend(checkout.strangers(root / DATA, named))
@@ -129,12 +130,12 @@ class _Checkout:
             return "ok"
         return "superseded" if self.state.knows_record(found) else "pending"
 
-    def compare(self, slot: str, claimed: Item, status: str) -> Presence:
-        """The status of one artifact: that of its record, unless its bytes say otherwise."""
+    def compare(self, slot: str, claimed: Item, status: str, subject: Item) -> Presence:
+        """An artifact's status: that of its record, unless its bytes say otherwise. A view goes with its subject."""
         try:
             actual = _digest(self.root, claimed.path)
         except FileNotFoundError:
-            gone = self.state.status(claimed.digest) == "disposed"
+            gone = "disposed" in (self.state.status(claimed.digest), self.state.status(subject.digest))
             missing = "absent" if status == "absent" else "missing"
             return Presence(claimed.path, slot, "ok" if gone else missing, "it is not there")
         except ArtifactError as error:

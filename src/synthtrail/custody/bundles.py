@@ -16,6 +16,9 @@ from synthtrail.custody.findings import Finding
 from synthtrail.custody.merkle import HASH_BYTES
 from synthtrail.custody.tiles import ENTRIES, WIDTH, Tile
 
+MANIFESTS = "manifests"
+"""The folder of the manifests of folder artifacts, each named by its own SHA-256."""
+
 
 class Reader(Protocol):
     """Where the bytes of a ledger come from."""

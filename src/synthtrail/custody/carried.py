@@ -7,6 +7,7 @@ not say. Ours carry both in `extra`, which needs no protection because everythin
 
 `entry` is the entry that is proved. `keys` are the entries that listed the key of its signer (`key-added`, and after it
 each `key-rotated`), each with its own audit path to the same checkpoint, in ascending order; none for a pinned key.
+The proof of a status has one member more, `status` (`synthtrail.custody.statusproof`).
 
     >>> decode(encode(Carried(b"entry"))).entry
     b'entry'
@@ -14,14 +15,17 @@ each `key-rotated`), each with its own audit path to the same checkpoint, in asc
 
 from dataclasses import dataclass
 
-from synthtrail.custody import canonical, dsse, entry, merkle, note, shapes, statement, tiles, tlogproof
+from synthtrail.custody import canonical, dsse, entry, merkle, note, shapes, statement, statusproof, tiles, tlogproof
 from synthtrail.custody.canonical import Value, b64decode, b64encode
+from synthtrail.custody.errors import UsageError
 from synthtrail.custody.keyring import PINNED
 from synthtrail.custody.state import State
+from synthtrail.custody.statusproof import StatusPart
 from synthtrail.custody.tlogproof import HEADER, TlogProof
 
 MAX_EXTRA = 240_000  # in base64, and with a checkpoint, still a proof that `tlogproof.parse` takes
 _MEMBERS = frozenset({"entry", "keys", "v"})
+_OF_STATUS = _MEMBERS | {"status"}
 _KEY_MEMBERS = frozenset({"entry", "index", "path"})
 
 
@@ -40,6 +44,7 @@ class Carried:
 
     entry: bytes
     keys: tuple[KeyEntry, ...] = ()
+    status: StatusPart | None = None
 
 
 def looks_like(data: bytes) -> bool:
@@ -47,10 +52,23 @@ def looks_like(data: bytes) -> bool:
     return data.startswith(f"{HEADER}\n".encode())
 
 
-def prove(read: tiles.Reader, checkpoint: bytes, index: int, state: State) -> bytes:
+def prove_status(read: tiles.Reader, checkpoint: bytes, state: State, artifact: bytes) -> bytes:
+    """Return the bytes of a proof of what became of the artifact, as of the signed head `checkpoint`.
+
+    Raises `UsageError` if the last entry is not a `status`.
+    """
+    size = note.parse_checkpoint(note.parse(checkpoint)[0]).size
+    (data,) = tiles.read_entries(read, size - 1, size, size)
+    if statement.parse(dsse.parse(entry.parse(data).envelope).payload).event != statusproof.EVENT:
+        raise UsageError("the last entry is not a status: its owner appends one, then the status can be proved")
+    return prove(read, checkpoint, size - 1, state, statusproof.prove(state, artifact))
+
+
+def prove(read: tiles.Reader, checkpoint: bytes, index: int, state: State, status: StatusPart | None = None) -> bytes:
     """Return the bytes of a `.tlog-proof` of entry `index`, which with a policy suffices offline.
 
-    `checkpoint` is the signed head, `read` the log behind it, `state` what the log says up to there.
+    `checkpoint` is the signed head, `read` the log behind it, `state` what the log says up to there; `status` is what
+    a proof of a status carries besides.
     """
     size = note.parse_checkpoint(note.parse(checkpoint)[0]).size
     node = tiles.TileReader(read, size).node
@@ -61,7 +79,7 @@ def prove(read: tiles.Reader, checkpoint: bytes, index: int, state: State) -> by
         (listed,) = tiles.read_entries(read, place, place + 1, size)
         keys.append(KeyEntry(place, listed, merkle.prove_inclusion(node, place, size)))
     path = merkle.prove_inclusion(node, index, size)
-    return tlogproof.encode(TlogProof(index, path, checkpoint, encode(Carried(data, tuple(keys)))))
+    return tlogproof.encode(TlogProof(index, path, checkpoint, encode(Carried(data, tuple(keys), status))))
 
 
 def encode(carried: Carried) -> bytes:
@@ -70,18 +88,24 @@ def encode(carried: Carried) -> bytes:
         {"entry": b64encode(item.entry), "index": item.index, "path": [b64encode(step) for step in item.path]}
         for item in carried.keys
     ]
-    return canonical.encode({"entry": b64encode(carried.entry), "keys": keys, "v": 1}, limit=MAX_EXTRA)
+    value: dict[str, Value] = {"entry": b64encode(carried.entry), "keys": keys, "v": 1}
+    if carried.status is not None:
+        value["status"] = statusproof.encode(carried.status)
+    return canonical.encode(value, limit=MAX_EXTRA)
 
 
 def decode(extra: bytes) -> Carried:
     """Return what `extra` carries; raise `FormatError` unless it is of the one form."""
-    found = shapes.members(canonical.decode(extra, limit=MAX_EXTRA), _MEMBERS, "extra")
+    value = canonical.decode(extra, limit=MAX_EXTRA)
+    of_status = isinstance(value, dict) and "status" in value
+    found = shapes.members(value, _OF_STATUS if of_status else _MEMBERS, "extra")
     if found["v"] != 1 or found["v"] is True:
         raise shapes.refuse("extra", "another version")
     keys = tuple(map(_decode_key, shapes.listing(found["keys"], "extra.keys")))
     if list(keys) != sorted(keys, key=lambda item: item.index):
         raise shapes.refuse("extra.keys", "their places do not ascend")
-    return Carried(_bytes(found["entry"], "extra.entry"), keys)
+    part = statusproof.decode(found["status"]) if of_status else None
+    return Carried(_bytes(found["entry"], "extra.entry"), keys, part)
 
 
 def _listings(read: tiles.Reader, size: int, state: State, name: str) -> list[int]:

@@ -1,7 +1,7 @@
 """A table of digests that stays small when there are millions of them.
 
 A `dict` spends about 150 bytes on one 32-byte key; a ledger of a million events needs three such tables.
-`DigestTable` spends about 40: the digests lie end to end in one buffer, in order of arrival, and an open-addressing
+`DigestTable` spends 40 to 50: the digests lie end to end in one buffer, in order of arrival, and an open-addressing
 index of row numbers finds them (linear probing, at most half full). Positions come from Python's keyed `hash`, so
 that whoever chooses the digests still cannot choose collisions.
 
@@ -15,18 +15,19 @@ that whoever chooses the digests still cannot choose collisions.
 from array import array
 
 WIDTH = 32
+_LEAST = 1 << 14  # places at first, in 64 KiB: a small ledger never pays for growing
 
 
 class DigestTable:
     """Rows of 32-byte digests; `find` gives the first row that holds a digest."""
 
-    def __init__(self, rows: bytes = b"") -> None:
-        """Start from `rows`, digests end to end, or empty."""
+    def __init__(self, rows: bytes | bytearray | memoryview = b"") -> None:
+        """Start from `rows`, digests end to end, or empty; a bytearray is taken over, not copied."""
         if len(rows) % WIDTH:
             raise ValueError("rows of a digest table are 32 bytes each")
-        self._rows = bytearray(rows)
+        self._rows = rows if isinstance(rows, bytearray) else bytearray(rows)
         self._index = array("I")
-        self._rebuild(max(1024, 1 << (len(self) * 2).bit_length()))
+        self._rebuild(max(_LEAST, 1 << (len(self) * 2).bit_length()))
 
     def __len__(self) -> int:
         return len(self._rows) // WIDTH
@@ -58,12 +59,12 @@ class DigestTable:
         self._rows += digest
         self._insert(digest, row)
         if row * 2 >= len(self._index):
-            self._rebuild(len(self._index) * 4)
+            self._rebuild(len(self._index) * 2)
         return row
 
-    def dump(self) -> bytes:
-        """All rows, end to end: what the constructor takes."""
-        return bytes(self._rows)
+    def dump(self) -> memoryview:
+        """All rows, end to end: what the constructor takes. The table cannot grow while this view of it is held."""
+        return memoryview(self._rows)
 
     def _insert(self, digest: bytes, row: int) -> None:
         """Let the index point to `row`, unless it points to an earlier row with the same digest."""

@@ -9,10 +9,11 @@ leaves the files exactly as a process killed at that point would.
 """
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 OnStep = Callable[[str], None]
+Parts = Sequence[bytes | memoryview]
 _TEMPORARY = ".tmp"
 
 
@@ -43,8 +44,8 @@ class Disk:
         """Announce a step."""
         self._on_step(name)
 
-    def write(self, files: Iterable[tuple[str, bytes]], *, mode: int = 0o644) -> None:
-        """Put all `files` durably at their paths, in order."""
+    def write(self, files: Iterable[tuple[str, bytes | Parts]], *, mode: int = 0o644) -> None:
+        """Put all `files` durably at their paths, in order; a large one may come in parts."""
         folders: dict[Path, None] = {}
         for path, data in files:
             target = self.root / path
@@ -64,9 +65,11 @@ class Disk:
         """
         if folder in self._named:
             return
-        make_folder(folder)
-        if folder != self.root:
+        if folder == self.root:
+            make_folder(folder)
+        else:
             self._make(folder.parent)
+            folder.mkdir(exist_ok=True)
         flush_folder(folder.parent)
         self._named.add(folder)
 
@@ -127,12 +130,12 @@ def make_folder(folder: Path) -> None:
     flush_folder(folder.parent)
 
 
-def _write_temporary(target: Path, data: bytes, mode: int) -> Path:
+def _write_temporary(target: Path, data: bytes | Parts, mode: int) -> Path:
     # One writer at a time holds the ledger's lock, so a fixed name also cleans up after a crash.
     temporary = target.with_name(target.name + _TEMPORARY)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
     with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
+        file.writelines((data,) if isinstance(data, bytes) else data)
         file.flush()
         os.fsync(file.fileno())
     return temporary

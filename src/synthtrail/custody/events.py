@@ -34,14 +34,18 @@ ROLES = ("root", "operator", "steward", "sequencer", "auditor", "recipient")
 LOGGED_ROLES = ("operator", "steward", "auditor", "recipient")  # root and sequencer are pinned out of band
 MEANINGS = ("authorship", "review", "approval", "responsibility")
 VERDICTS = ("pass", "review", "refuse")
+CLASSES = ("public", "confidential")
 
 About = Literal["ledger", "stage", "artifact"]
-Kind = Literal["text", "digest", "time", "count", "vkey", "vkeys", "pairs", "choice"]
+Kind = Literal["text", "prose", "digest", "time", "count", "vkey", "vkeys", "pairs", "choice"]
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field of a predicate: its name, the kind of its value and, for a choice, the words allowed."""
+    """One field of a predicate: its name, the kind of its value and, for a choice, the words allowed.
+
+    *prose* is text that people write: it is looked through for what identifies a person.
+    """
 
     name: str
     kind: Kind
@@ -68,8 +72,11 @@ class EventSpec:
         return f"{PREDICATE_PREFIX}{self.name}{PREDICATE_SUFFIX}"
 
 
+PROSE = frozenset({"reason", "notes", "purpose", "proposal", "terms", "use", "what", "basis"})
+
+
 def _text(*names: str) -> tuple[Field, ...]:
-    return tuple(Field(name, "text") for name in names)
+    return tuple(Field(name, "prose" if name in PROSE else "text") for name in names)
 
 
 REQUEST = Field("request", "digest")  # SHA-256 of the payload bytes of the event that is answered

@@ -27,6 +27,7 @@ _CODES = {
     "bundle": "ledger-damaged",
     "depth": "entry-oversized",
     "duplicate-key": "json-duplicate-key",
+    "identifying": "identifying-text",
     "json": "ledger-damaged",
     "malleable-signature": "signature-malleable",
     "not-canonical": "json-not-canonical",

@@ -14,6 +14,7 @@ this module fails. Repetitions are possessive (no backtracking), so matching tak
 """
 
 import re
+from binascii import unhexlify
 from functools import cache
 from hashlib import sha256
 from typing import NamedTuple
@@ -23,18 +24,25 @@ from synthtrail.custody.act import Act
 from synthtrail.custody.canonical import MAX_BYTES, b64decode
 from synthtrail.custody.dsse import IN_TOTO
 from synthtrail.custody.errors import FormatError
-from synthtrail.custody.events import PREDICATE_PREFIX, PREDICATE_SUFFIX, STAGE_EVENT, VERDICTS
+from synthtrail.custody.events import CLASSES, PREDICATE_PREFIX, PREDICATE_SUFFIX, STAGE_EVENT, VERDICTS
 from synthtrail.custody.statement import STATEMENT
 
-_TEXT = rf'"[ !#-\[\]-~]{{0,{shapes.MAX_TEXT}}}+"'
+_CHARS = rf"[ !#-\[\]-~]{{0,{shapes.MAX_TEXT}}}+"
+_TEXT = f'"{_CHARS}"'
 _COUNT = "(?:0|[1-9][0-9]{0,14}+)"
-_DIGEST = '"[0-9a-f]{64}"'
-_TIME = '"[0-9T:.-]{19,26}+Z"'
+_HEX = "[0-9a-f]{64}"
+_DIGEST = f'"{_HEX}"'
+_TIME = "[0-9T:.-]{19,26}+Z"
 _BASE64 = "[A-Za-z0-9+/]*+={0,2}+"
 
 
 def _named(name: str, pattern: str) -> str:
     return f"(?P<{name}>{pattern})"
+
+
+def _quoted(name: str, pattern: str) -> str:
+    """A string whose content, without the quotes, gets a name."""
+    return f'"(?P<{name}>{pattern})"'
 
 
 def _list(item: str) -> str:
@@ -52,21 +60,21 @@ _PAIRS = _list(_object({"name": _TEXT, "value": _TEXT}))
 _FILE = {"kind": '"file"', "path": _TEXT, "sha256": _DIGEST, "size": _COUNT}
 _ITEM = f"(?:{_object(_FILE)}|{_object(_FILE | {'kind': '@folder@', 'files': _COUNT})})".replace("@", '"')
 _RECORD_VALUES = {
-    "class": f'"(?:{"|".join(record.CLASSES)})"',
+    "class": f'"(?:{"|".join(CLASSES)})"',
     "code": _object({"files": _COUNT, "sha256": _DIGEST}),
-    "event": _named("made", _TEXT),
-    "experiment": _named("experiment", _TEXT),
+    "event": _quoted("made", _CHARS),
+    "experiment": _quoted("experiment", _CHARS),
     "facts": _PAIRS,
     "inputs": _named("inputs", _list(_ITEM)),
     "params": _PAIRS,
     "privacy": _PAIRS,
     "seed": _COUNT,
     "source": _named("source", _PAIRS),
-    "stage": _named("stage", f'"(?:{"|".join(STAGE_EVENT)})"'),
+    "stage": _quoted("stage", "|".join(STAGE_EVENT)),
     "subjects": rf"\[{_named('subject', _ITEM)}\]",
     "tools": _list(_object({"name": _TEXT, "version": _TEXT})),
     "v": "1",
-    "verdict": _named("verdict", f'"(?:{"|".join(VERDICTS)})"'),
+    "verdict": _quoted("verdict", "|".join(VERDICTS)),
     "views": _named("views", _list(_ITEM)),
 }
 _ALL = frozenset().union(*record.MEMBERS.values())
@@ -74,14 +82,14 @@ _OPTIONAL = _ALL - frozenset.intersection(*record.MEMBERS.values())
 _RECORD = _object({name: _RECORD_VALUES[name] for name in _ALL}, _OPTIONAL)
 _PREDICATE = _object(
     {
-        "actor": _named("actor", _TEXT),
-        "at": _named("at", _TIME),
+        "actor": _quoted("actor", _CHARS),
+        "at": _quoted("at", _TIME),
         "context": _PAIRS,
-        "ledger": _named("ledger", _TEXT),
+        "ledger": _quoted("ledger", _CHARS),
         "prevEvent": _named("previous", _list(_object({"artifact": _DIGEST, "event": _DIGEST}))),
         "record": _named("record", _RECORD),
         "signatureKind": '"machine"',
-        "slot": _named("slot", _TEXT),
+        "slot": _quoted("slot", _CHARS),
     }
 )
 _STATEMENT = _object(
@@ -92,17 +100,17 @@ _STATEMENT = _object(
         "subject": rf"\[{_named('described', '.*?')}\]",
     }
 )
-_SIGNATURE = _object({"keyid": _named("keyid", _TEXT), "sig": f'"{_named("sig", _BASE64)}"'})
+_SIGNATURE = _object({"keyid": _quoted("keyid", _CHARS), "sig": _quoted("sig", _BASE64)})
 _ENVELOPE = {
-    "payload": f'"{_named("payload", _BASE64)}"',
+    "payload": _quoted("payload", _BASE64),
     "payloadType": f'"{re.escape(IN_TOTO)}"',
     "signatures": rf"\[{_SIGNATURE}\]",
 }
 _LEAF = _object(
     {
         "envelope": _object(_ENVELOPE),
-        "prev": _named("prev", _DIGEST),
-        "received": _named("received", _TIME),
+        "prev": _quoted("prev", _HEX),
+        "received": _quoted("received", _TIME),
         "seq": _named("seq", _COUNT),
         "v": "1",
     }
@@ -110,6 +118,8 @@ _LEAF = _object(
 
 _item = re.compile(rb'"kind":"(file|folder)","path":"([^"]*)","sha256":"([^"]*)"').findall
 _pair = re.compile(rb'"artifact":"([^"]*)","event":"([^"]*)"').findall
+
+_MADE = {stage.encode(): event.encode() for stage, event in STAGE_EVENT.items()}
 
 Items = list[tuple[bytes, bytes, bytes]]
 
@@ -138,11 +148,11 @@ def leaf(data: bytes) -> Leaf | None:
         return None
     payload, keyid, signature, prev, received, seq = found.groups()
     try:
-        at = shapes.moment(_bare(received), "received")
-        signed, proof = b64decode(payload.decode()), b64decode(signature.decode())
+        at = shapes.moment(received.decode(), "received")
+        signed, proof = b64decode(payload), b64decode(signature)
     except FormatError:
         return None
-    return Leaf(bytes.fromhex(_bare(prev)), int(seq), at, signed, _bare(keyid), proof)
+    return Leaf(_digest(prev), int(seq), at, signed, keyid.decode(), proof)
 
 
 def stage(payload: bytes) -> Act | None:
@@ -151,10 +161,12 @@ def stage(payload: bytes) -> Act | None:
     if found is None or len(payload) > MAX_BYTES:
         return None
     inputs, subject = _item(found["inputs"]), _item(found["subject"])
-    judging = found["stage"] == b'"validate"'
+    judging = found["stage"] == b"validate"
     concerned = [*subject, *inputs[:1]] if judging else subject
+    if not _consistent(found, concerned):
+        return None
     at = _checked_time(found["at"], [*subject, *inputs, *_item(found["views"])])
-    if at is None or not _consistent(found, concerned):
+    if at is None:
         return None
     subjects = _digests(concerned)
     previous = tuple((_digest(artifact), _digest(event)) for artifact, event in _pair(found["previous"]))
@@ -163,34 +175,33 @@ def stage(payload: bytes) -> Act | None:
         return None
     return Act(
         found["event"].decode(),
-        _bare(found["actor"]),
+        found["actor"].decode(),
         at,
-        _bare(found["ledger"]),
+        found["ledger"].decode(),
         False,
         sha256(payload).digest(),
         subjects,
         previous,
-        _bare(found["slot"]),
+        found["slot"].decode(),
         sha256(found["record"]).digest(),
         _digests(inputs),
-        _bare(found["verdict"]) if judging else "",
+        found["verdict"].decode() if judging else "",
         {},
     )
 
 
 def _consistent(found: re.Match[bytes], concerned: Items) -> bool:
     """Whether the members fit each other, as `statement.parse` and `record.parse` demand."""
-    name, experiment, event = _bare(found["stage"]), _bare(found["experiment"]), found["event"].decode()
-    made = _bare(found["made"])
+    stage, experiment, event, made = found["stage"], found["experiment"], found["event"], found["made"]
     return (
-        made == STAGE_EVENT[name]
-        and event in (made, "reused")
-        and (found["source"] is not None) == (name == "ingest")
-        and (found["verdict"] is not None) == (name == "validate")
-        and len(concerned) == 1 + (name == "validate")
-        and "/" not in experiment
-        and _bare(found["slot"]) == f"{experiment}/{name}"
-        and all(_bare(found[text]).strip() for text in ("actor", "ledger", "experiment"))
+        made == _MADE[stage]
+        and event in (made, b"reused")
+        and (found["source"] is not None) == (stage == b"ingest")
+        and (found["verdict"] is not None) == (stage == b"validate")
+        and len(concerned) == 1 + (stage == b"validate")
+        and b"/" not in experiment
+        and found["slot"] == experiment + b"/" + stage
+        and all(map(bytes.strip, (found["actor"], found["ledger"], experiment)))
         and found["described"] == b",".join(map(_descriptor, concerned))
     )
 
@@ -206,18 +217,14 @@ def _checked_time(at: bytes, items: Items) -> int | None:
     try:
         for _, path, _ in items:
             shapes.check_path(path.decode())
-        return shapes.moment(_bare(at), "at")
+        return shapes.moment(at.decode(), "at")
     except FormatError:
         return None
 
 
-def _bare(quoted: bytes) -> str:
-    return quoted[1:-1].decode()
-
-
 def _digest(text: bytes) -> bytes:
-    return bytes.fromhex(text.decode())
+    return unhexlify(text)
 
 
 def _digests(items: Items) -> tuple[bytes, ...]:
-    return tuple(bytes.fromhex(digest.decode()) for _, _, digest in items)
+    return tuple([unhexlify(digest) for _, _, digest in items])

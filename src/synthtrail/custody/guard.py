@@ -6,10 +6,13 @@ rolled back or lost entries. The guard is written before the checkpoint is publi
 seen is never larger than the guard.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
+from typing import BinaryIO
 
-from synthtrail.custody.durable import Disk, OnStep
+from synthtrail.custody.durable import Disk, OnStep, Parts
 
 CHECKPOINT = "checkpoint"
 SNAPSHOT = "snapshot"
@@ -35,6 +38,16 @@ class Guard:
         """A folded state that this machine made itself, to save a replay; None if there is none."""
         return self._disk.read_if_there(SNAPSHOT)
 
-    def store_snapshot(self, snapshot: bytes) -> None:
-        """Keep a folded state."""
+    @contextmanager
+    def open_snapshot(self) -> Iterator[BinaryIO | None]:
+        """The same, open to be read: what is loaded from a file is never held twice."""
+        path = self.path / SNAPSHOT
+        if not path.is_file():
+            yield None
+            return
+        with path.open("rb") as file:
+            yield file
+
+    def store_snapshot(self, snapshot: Parts) -> None:
+        """Keep a folded state, given in parts."""
         self._disk.write([(SNAPSHOT, snapshot)], mode=0o600)

@@ -4,6 +4,7 @@
     ledger/tile/…                the tree and its entries (C2SP tlog-tiles)
     ledger/entries.jsonl         the same entries as lines, derived, for people
     ledger/manifests/<digest>    manifests of folder artifacts, each named by its own SHA-256
+    ledger/certificates/         certificates of disposals, <SHA-256>.json
     ledger/lock                  held while appending
 
 Appending goes through a transaction, which holds the lock, so that writers in several processes take turns:
@@ -26,7 +27,8 @@ from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
-from synthtrail.custody import merkle, note, tiles, tlogproof
+from synthtrail.custody import certificate, merkle, note, tiles, tlogproof
+from synthtrail.custody.bundles import MANIFESTS
 from synthtrail.custody.canonical import Value
 from synthtrail.custody.durable import Disk, OnStep, make_folder
 from synthtrail.custody.ed25519 import Signer
@@ -43,7 +45,7 @@ from synthtrail.custody.state import State
 from synthtrail.custody.transaction import Transaction
 from synthtrail.custody.writer import Writer
 
-MANIFESTS = "manifests"
+CERTIFICATES = "certificates"
 
 
 class Ledger:
@@ -144,6 +146,17 @@ class Ledger:
         """The manifest that was kept for the folder with this digest; None if there is none."""
         return self._disk.read_if_there(f"{MANIFESTS}/{artifact.hex()}")
 
+    def keep_certificate(self, data: bytes) -> str:
+        """Keep the certificate of a disposal; its digest in hexadecimal. Raises `FormatError` if it is none."""
+        certificate.parse(data)
+        found = sha256(data).hexdigest()
+        self._disk.write([(f"{CERTIFICATES}/{found}.json", data)])
+        return found
+
+    def certificate(self, found: bytes) -> bytes | None:
+        """The certificate with this digest; None if there is none."""
+        return self._disk.read_if_there(f"{CERTIFICATES}/{found.hex()}.json")
+
     def proof(self, index: int) -> bytes:
         """The C2SP tlog-proof that entry `index` is in the ledger, as bytes."""
         head = self.head
@@ -197,7 +210,7 @@ class Ledger:
         _, head = recover(self._disk, self._guard, self.policy)
         if self._replay is None:  # opened just now, or an append failed
             truncate(self._disk, head.size)
-        replay, self._replay = self._replay or Replay.load(self._guard.snapshot(), self.policy), None
+        replay, self._replay = self._replay or self._load(), None
         if not replay.reaches(self._disk.read, head):
             replay = Replay(State(self.policy), Frontier())
             if not replay.reaches(self._disk.read, head):
@@ -207,11 +220,15 @@ class Ledger:
         self._seen = (self._guard.checkpoint(), self._disk.read_if_there(CHECKPOINT))
         return replay
 
+    def _load(self) -> Replay:
+        with self._guard.open_snapshot() as snapshot:
+            return Replay.load(snapshot, self.policy)
+
     def _commit(self, leaves: list[bytes], replay: Replay) -> Checkpoint:
         if not leaves:
             return self.head
-        signed = self._writer.commit(leaves, replay.frontier)
+        signed, head = self._writer.commit(leaves, replay.frontier)
         self._seen = (signed, signed)
         if replay.snapshot_due():
             self._guard.store_snapshot(replay.dump())
-        return self.head
+        return head

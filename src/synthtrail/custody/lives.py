@@ -11,6 +11,7 @@ it, newest first. Everything is a column of numbers: about 60 bytes an artifact 
 """
 
 from array import array
+from collections.abc import Iterator
 
 from synthtrail.custody.compact import DigestTable
 from synthtrail.custody.transitions import STATES
@@ -39,6 +40,10 @@ class Lives:
     def state(self, row: int) -> str:
         """The artifact's state; `absent` for row -1."""
         return STATES[self._states[row]] if row >= 0 else "absent"
+
+    def rows(self, state: str) -> Iterator[int]:
+        """The rows of all artifacts in a state."""
+        return (row for row, code in enumerate(self._states) if code == _CODE[state])
 
     def maker(self, row: int) -> int:
         """The entry that made the artifact first."""
@@ -74,19 +79,17 @@ class Lives:
         self._entries.append(entry)
         self._states[row] = _CODE[state]
 
-    def dump(self) -> list[bytes]:
-        """The columns as bytes: what `load` takes."""
-        columns = (self._makers, self._newest, self._entries, self._before)
-        return [self.ids.dump(), bytes(self._states), *(column.tobytes() for column in columns)]
+    def dump(self) -> list[memoryview]:
+        """Views of the columns: what `load` takes. Nothing can be added while they are held."""
+        columns = (self._states, self._makers, self._newest, self._entries, self._before)
+        return [self.ids.dump(), *(memoryview(column).cast("B") for column in columns)]
 
     @classmethod
-    def load(cls, columns: list[bytes]) -> "Lives":
+    def load(cls, columns: Iterator[bytearray]) -> "Lives":
         """The table that was dumped."""
         lives = cls()
-        lives.ids = DigestTable(columns[0])
-        lives._states = bytearray(columns[1])
-        for column, data in zip(
-            (lives._makers, lives._newest, lives._entries, lives._before), columns[2:], strict=True
-        ):
-            column.frombytes(data)
+        lives.ids = DigestTable(next(columns))
+        lives._states = next(columns)
+        for column in (lives._makers, lives._newest, lives._entries, lives._before):
+            column.frombytes(next(columns))
         return lives

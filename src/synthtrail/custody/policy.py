@@ -14,6 +14,8 @@ Members (all required, nothing else):
     people [{pseudonym, name}]
     maxAge (seconds a cosignature stays fresh) · skew · maxDelay (seconds an event may come before, after its entry)
     timestamp (whether an RFC 3161 token is required)
+    timestampRoots [base64 of a DER certificate]      the time-stamping authorities whose tokens count
+    retention [{class, period}]                       how long artifacts of a class are kept, as `duration` writes it
 
     >>> parse(b'{"colour":"red"}')
     Traceback (most recent call last):
@@ -21,20 +23,24 @@ Members (all required, nothing else):
 """
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from hashlib import sha256
 from secrets import token_hex
 
-from synthtrail.custody import canonical, cosignature, shapes
+from synthtrail.custody import canonical, cosignature, duration, shapes
 from synthtrail.custody.canonical import Value
 from synthtrail.custody.ed25519 import Verifier, parse_vkey
 from synthtrail.custody.errors import FormatError
+from synthtrail.custody.events import CLASSES
 
 _KEYS = ("roots", "threshold", "formerRoots", "sequencer", "witnesses", "quorum")
-_LIMITS = ("maxAge", "skew", "maxDelay", "timestamp")
+_LIMITS = ("maxAge", "skew", "maxDelay", "timestamp", "timestampRoots", "retention")
 _MEMBERS = frozenset({"v", "origin", "organisation", "salt", "people", *_KEYS, *_LIMITS})
 _WITNESS = frozenset({"organisation", "vkey"})
 _PERSON = frozenset({"pseudonym", "name"})
+_RULE = frozenset({"class", "period"})
+_DER_SEQUENCE = b"\x30"
 
 
 @dataclass(frozen=True)
@@ -62,6 +68,8 @@ class Policy:
     skew: int = 300
     max_delay: int = 7 * 86_400
     timestamp: bool = False
+    timestamp_roots: tuple[bytes, ...] = ()  # certificates, DER
+    retention: tuple[tuple[str, str], ...] = ()  # class and period
     salt: str = field(default_factory=lambda: token_hex(32))
 
     def __post_init__(self) -> None:
@@ -73,6 +81,8 @@ class Policy:
         _require(len(seen) == len(self.witnesses), "two witnesses have one key")
         pseudonyms = [pseudonym for pseudonym, _ in self.people]
         _require(len(set(pseudonyms)) == len(pseudonyms) and "" not in pseudonyms, "pseudonyms repeat")
+        classes = [name for name, period in self.retention if duration.parse(period)]
+        _require(len(set(classes)) == len(classes), "two periods of retention for one class")
 
     @cached_property
     def root_keys(self) -> tuple[Verifier, ...]:
@@ -94,6 +104,16 @@ class Policy:
         """SHA-256 of the policy's canonical bytes, which the ledger states."""
         return sha256(self.encode()).digest()
 
+    @property
+    def timestamp_pem(self) -> bytes | None:
+        """The certificates of `timestampRoots` in PEM; None if there are none."""
+        return b"".join(map(_pem, self.timestamp_roots)) or None
+
+    def keep_until(self, artifact_class: str, since: datetime) -> datetime | None:
+        """Until when an artifact of this class, made at `since`, is to be kept; None if no rule says so."""
+        period = dict(self.retention).get(artifact_class)
+        return None if period is None else duration.parse(period).after(since)
+
     def encode(self) -> bytes:
         """The policy's only byte form."""
         value: dict[str, Value] = {
@@ -112,6 +132,8 @@ class Policy:
             "skew": self.skew,
             "maxDelay": self.max_delay,
             "timestamp": self.timestamp,
+            "timestampRoots": [canonical.b64encode(der) for der in self.timestamp_roots],
+            "retention": [{"class": name, "period": period} for name, period in self.retention],
         }
         return canonical.encode(value)
 
@@ -136,6 +158,8 @@ def parse(data: bytes) -> Policy:
         skew=shapes.count(found["skew"], "policy.skew"),
         max_delay=shapes.count(found["maxDelay"], "policy.maxDelay"),
         timestamp=shapes.flag(found["timestamp"], "policy.timestamp"),
+        timestamp_roots=tuple(map(_certificate, shapes.listing(found["timestampRoots"], "policy.timestampRoots"))),
+        retention=tuple(map(_rule, shapes.listing(found["retention"], "policy.retention"))),
         salt=shapes.text(found["salt"], "policy.salt"),
     )
 
@@ -154,6 +178,26 @@ def _person(value: Value) -> tuple[str, str]:
     found = shapes.members(value, _PERSON, "policy.people")
     pseudonym = shapes.some_text(found["pseudonym"], "policy.people")
     return pseudonym, shapes.some_text(found["name"], "policy.people")
+
+
+def _certificate(value: Value) -> bytes:
+    der = canonical.b64decode(shapes.text(value, "policy.timestampRoots"))
+    if not der.startswith(_DER_SEQUENCE):
+        raise shapes.refuse("policy.timestampRoots", "not a certificate in DER")
+    return der
+
+
+def _rule(value: Value) -> tuple[str, str]:
+    found = shapes.members(value, _RULE, "policy.retention")
+    period = shapes.text(found["period"], "policy.retention")
+    duration.parse(period)
+    return shapes.choice(found["class"], CLASSES, "policy.retention"), period
+
+
+def _pem(der: bytes) -> bytes:
+    text = canonical.b64encode(der)
+    lines = (text[at : at + 64] for at in range(0, len(text), 64))
+    return "\n".join(["-----BEGIN CERTIFICATE-----", *lines, "-----END CERTIFICATE-----", ""]).encode()
 
 
 def _require(condition: bool, why: str) -> None:

@@ -11,12 +11,11 @@ says, whether the rules held. It says so, and reaches level A at most for this o
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime
 
-from synthtrail.custody import canonical, dsse, entry, evidence, merkle, note, statement, tlogproof
+from synthtrail.custody import canonical, dsse, entry, evidence, merkle, note, statement, statusproof, tlogproof
 from synthtrail.custody.act import Act
-from synthtrail.custody.canonical import Value
 from synthtrail.custody.carried import Carried, KeyEntry, decode
 from synthtrail.custody.digest import Digest
 from synthtrail.custody.errors import DataError, FormatError
@@ -27,53 +26,13 @@ from synthtrail.custody.findings import Finding, Problem
 from synthtrail.custody.keyring import PINNED, Keyring
 from synthtrail.custody.note import Checkpoint
 from synthtrail.custody.policy import Policy
-from synthtrail.custody.report import Report
+from synthtrail.custody.proofreport import ProofReport
 from synthtrail.custody.statement import Statement
+from synthtrail.custody.statusproof import StatusPart
 from synthtrail.custody.tlogproof import TlogProof
 
-_MEANING = {
-    "A": "this entry is in the log that the pinned sequencer signed, and a listed key signed it",
-    "B": "and the earlier checkpoint that was brought is of the same tree",
-    "C": "and independent witnesses saw no other history up to this size",
-    "D": "and a time-stamp authority saw this head",
-}
 _LAST = "that any statement was true when it was signed"
 _KEY_EVENTS = ("key-added", "key-rotated")
-
-
-@dataclass(frozen=True)
-class ProofReport(Report):
-    """What one proof shows; `index` is the entry's place, `said` the event in it, None if it cannot be read."""
-
-    index: int | None = None
-    said: Statement | None = None
-
-    def text(self) -> str:
-        """The report for people."""
-        reached = f"level {self.level}" if self.level else "FAILED"
-        lines = [f"{self.origin}: entry {self.index} of {self.size}: {reached}"]
-        lines += [f"  {level}: {_MEANING[level]}" for level in self.claims]
-        if self.said is not None:
-            lines += ["says:", *(f"  - {line}" for line in _words(self.said))]
-        findings = [str(finding) for finding in self.findings]
-        for title, items in (
-            ("findings", findings),
-            ("checked", self.checked),
-            ("not checked", self.not_checked),
-            ("keys", self.keys),
-            ("clock", [self.clock]),
-        ):
-            lines += [f"{title}:", *(f"  - {item}" for item in items)] if items else []
-        return "\n".join(lines) + "\n"
-
-    def as_json(self) -> dict[str, Value]:
-        """The report for programs."""
-        said = dict(self.said.predicate) if self.said else None
-        return super().as_json() | {
-            "entry": self.index,
-            "event": self.said.act.event if self.said else None,
-            "says": said,
-        }
 
 
 def check(
@@ -94,7 +53,7 @@ def check(
     3. The entry leads to its root, at the stated place, and says that place itself.
     4. Each key entry does as well, and enough pinned roots signed it.
     5. A key listed so before the entry signed the event, which its role may sign, for this ledger.
-    6. The event is about the `artifact`, if one is brought.
+    6. The event is about the `artifact`, if one is brought. In the proof of a status, its root says what is said of it.
     7. An earlier checkpoint of the same size has the same root; about other sizes a proof says nothing.
     8. Witnesses cosigned, if the policy asks for it; a token is there, if the policy asks for it.
     """
@@ -124,6 +83,7 @@ class _Check:
         self.findings: list[Finding] = []
         self.checked: list[str] = []
         self.said: Statement | None = None
+        self.status: StatusPart | None = None
         self.same = False
 
     def find(self, code: str, text: str, entry: int | None = None) -> None:
@@ -163,7 +123,9 @@ class _Check:
         act, signers = found
         self.said = statement.read(dsse.parse(entry.parse(carried.entry).envelope).payload)
         self.signer(act, signers, index)
-        self.artifact(act, artifact, index)
+        if carried.status is not None:
+            self.standing(carried.status, act, index, head)
+        self.artifact((carried.status.artifact,) if carried.status else act.subjects, artifact, index)
 
     def key(self, item: KeyEntry) -> None:
         """Step 4: list the key that the entry is about."""
@@ -217,11 +179,20 @@ class _Check:
             self.find("person-needed", f"{act.event} needs the signature of a registered person", index)
         self.checked.append(f"{act.actor} ({key.role}) signed it; its key was listed by {_lister(key.role, key.since)}")
 
-    def artifact(self, act: Act, artifact: Digest | None, index: int) -> None:
+    def standing(self, part: StatusPart, act: Act, index: int, head: Checkpoint) -> None:
+        """Step 6, what a status proof says."""
+        wrong = statusproof.problems(part, act, index, head.size)
+        for found in wrong:
+            self.find(found.code, found.text, index)
+        if not wrong:
+            self.status = part
+            self.checked.append(f"it is the last entry, and its root says: {part.standing.word}")
+
+    def artifact(self, subjects: Sequence[bytes], artifact: Digest | None, index: int) -> None:
         """Step 6."""
         if artifact is None:
             return
-        if bytes.fromhex(artifact.sha256) in act.subjects:
+        if bytes.fromhex(artifact.sha256) in subjects:
             self.checked.append(f"the {artifact.kind} brought along, SHA-256 {artifact.sha256}, is what it is about")
         else:
             code = "artifact-changed" if artifact.files is None else "folder-changed"
@@ -261,10 +232,13 @@ class _Check:
             clock=f"entries: the sequencer's, a claim; ages: the verifier's, {canonical.format_time(self.now)}",
             index=index,
             said=self.said,
+            status=self.status,
         )
 
     def _unseen(self, artifact: bool, earlier: bool) -> list[str]:
         unseen = ["every other entry: whether the key was revoked, or later events withdrew what this one says"]
+        if self.status is not None:
+            unseen = ["every other entry: whether the key was revoked", *statusproof.UNSEEN]
         if not artifact:
             unseen.append("that any artifact is what the event is about (none was brought)")
         if not self.same:
@@ -278,7 +252,7 @@ def _open(data: bytes, beside: bytes | None) -> tuple[TlogProof, Carried]:
     proof = tlogproof.parse(data)
     if proof.extra is not None:
         carried = decode(proof.extra)
-        return proof, carried if beside is None else Carried(beside, carried.keys)
+        return proof, carried if beside is None else replace(carried, entry=beside)
     if beside is None:
         raise FormatError("it does not bring the entry that it proves", code="tlog-proof")
     return proof, Carried(beside)
@@ -299,11 +273,3 @@ def _whose(policy: Policy, *, trust_local: bool) -> tuple[str, ...]:
     keys = tuple(f"pinned: {key.name}" for key in (*policy.root_keys, policy.sequencer_key))
     local = "the policy that pins them was made on this machine: nobody else vouches for it"
     return (*keys, local) if trust_local else keys
-
-
-def _words(said: Statement) -> list[str]:
-    """The event in a few lines."""
-    act = said.act
-    lines = [f"{act.event} by {act.actor} at {said.predicate['at']}"]
-    lines += [f"{item.path} SHA-256 {item.digest.hex()}" for item in said.subjects]
-    return lines + ([f"outcome: {act.outcome}"] if act.outcome else [])

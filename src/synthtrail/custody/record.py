@@ -18,9 +18,7 @@ from typing import NamedTuple
 
 from synthtrail.custody import canonical, shapes
 from synthtrail.custody.canonical import Value
-from synthtrail.custody.events import STAGE_EVENT, VERDICTS
-
-CLASSES = ("public", "confidential")
+from synthtrail.custody.events import CLASSES, STAGE_EVENT, VERDICTS
 
 _BASE = frozenset(
     [

@@ -53,6 +53,8 @@ def thin(disk: Disk, old: int, new: int) -> None:
     """Remove partial tiles that the growth from `old` to `new` entries made useless."""
     for level in (tiles.ENTRIES, *range(8)):
         shift = tiles.HEIGHT * max(level, 0)
+        if not new >> shift:
+            return
         index, width = divmod(new >> shift, tiles.WIDTH)
         if width:
             folder = _partials(level, index)

@@ -5,6 +5,8 @@ one when they were appended. It is enough that they still hash to that checkpoin
 An auditor does not use this module.
 """
 
+from typing import BinaryIO
+
 from synthtrail.custody import dsse, entry, glance, snapshot, statement, tiles
 from synthtrail.custody.act import Act
 from synthtrail.custody.errors import DataError
@@ -27,15 +29,15 @@ class Replay:
         self._kept = frontier.size
 
     @classmethod
-    def load(cls, data: bytes | None, policy: Policy) -> "Replay":
+    def load(cls, data: bytes | BinaryIO | None, policy: Policy) -> "Replay":
         """The replay that `dump` wrote, or an empty one if `data` is none of this policy."""
         loaded = snapshot.load(data, policy) if data is not None else None
         return cls(*loaded) if loaded else cls(State(policy), Frontier())
 
-    def dump(self) -> bytes:
-        """The replay as bytes."""
+    def dump(self) -> list[bytes | memoryview]:
+        """The replay as bytes, in parts that are good until the next event."""
         self._kept = self.frontier.size
-        return snapshot.dump(self.state, self.frontier, self.leaf)
+        return snapshot.parts(self.state, self.frontier, self.leaf)
 
     def snapshot_due(self) -> bool:
         """Whether so much was added that keeping a snapshot costs little in comparison."""

@@ -25,6 +25,12 @@ MEANING = {
     "D": "and a time-stamp authority saw this head",
 }
 
+PARTLY = {
+    "C": "and independent witnesses saw no other history of the first {} entries; of those after, none did yet",
+    "D": "and a time-stamp authority saw the first {} entries, not yet those after",
+}
+"""What C and D mean where only an earlier head was cosigned or stamped."""
+
 
 @dataclass(frozen=True)
 class Report:
@@ -41,6 +47,8 @@ class Report:
     clock: str
     state: State | None = field(default=None, repr=False)
     tree: tuple[Frontier, bytes] | None = field(default=None, repr=False)
+    start: int = 0  # entries before this one were not read: a snapshot told of them
+    reach: dict[str, int] = field(default_factory=dict)  # the size up to which a level holds, where it is not all
 
     @property
     def level(self) -> str | None:
@@ -52,6 +60,11 @@ class Report:
         """Whether a level was reached: no finding is an error."""
         return self.level is not None
 
+    def meaning(self, level: str) -> str:
+        """What a level means here, and how far it reaches."""
+        end = self.reach.get(level)
+        return MEANING[level] if end is None else PARTLY[level].format(end)
+
     @property
     def codes(self) -> frozenset[str]:
         """The codes of all findings."""
@@ -59,16 +72,21 @@ class Report:
 
     def snapshot(self) -> bytes | None:
         """What a later, incremental verification may start from; None if this one failed."""
+        found = self.snapshot_parts()
+        return b"".join(found) if found is not None else None
+
+    def snapshot_parts(self) -> list[bytes | memoryview] | None:
+        """The same in parts, to be written without a copy of all."""
         if not self.ok or self.state is None or self.tree is None:
             return None
-        return snapshot.dump(self.state, *self.tree)
+        return snapshot.parts(self.state, *self.tree)
 
     def text(self) -> str:
         """The report for people: never a bare OK."""
         reached = f"level {self.level}" if self.level else "FAILED"
         lines = [f"{self.origin}: {self.size} entries, root {self.root[:16]}…: {reached}"]
         if self.level:
-            lines += [f"  {level}: {MEANING[level]}" for level in self.claims]
+            lines += [f"  {level}: {self.meaning(level)}" for level in self.claims]
         for title, items in (
             ("findings", [str(finding) for finding in self.findings]),
             ("checked", self.checked),
@@ -98,6 +116,8 @@ class Report:
             "root": self.root,
             "level": self.level,
             "claims": list(self.claims),
+            "reach": dict(self.reach),
+            "start": self.start,
             "ok": self.ok,
             "findings": findings,
             "checked": list(self.checked),

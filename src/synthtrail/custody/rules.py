@@ -11,7 +11,7 @@
 7. The transition table allows it, and no hold forbids it.
 8. What it answers is open, about the same artifacts, in time, and this signer's to answer.
 9. Who approves is neither the key nor the person that requested or made.
-10. Keys, policies and prefix sizes that it states are possible here.
+10. Keys, policies, prefix sizes and status roots that it states are right here.
 """
 
 from synthtrail.custody.act import Act
@@ -224,10 +224,17 @@ def _check_ledger_event(state: State, act: Act, found: list[Problem]) -> None:
             _check_pinned(state, act, found)
         case "key-added" | "key-rotated" | "key-revoked":
             _check_key(state, act, found)
-        case "status" if act.number("size") != state.size:
-            found.append(Problem("status-wrong", f"a status here sums up {state.size} entries"))
+        case "status":
+            _check_status(state, act, found)
         case "anchored" if act.number("size") > state.size:
             found.append(Problem("timestamp-bad", "it anchors more entries than there are"))
+
+
+def _check_status(state: State, act: Act, found: list[Problem]) -> None:
+    if act.number("size") != state.size:
+        found.append(Problem("status-wrong", f"a status here sums up {state.size} entries"))
+    elif act.text("root") != state.status_root().hex():
+        found.append(Problem("status-wrong", f"its root is not the one that the first {state.size} entries give"))
 
 
 def _check_pinned(state: State, act: Act, found: list[Problem]) -> None:

@@ -13,7 +13,7 @@ they are, or raise `FormatError` (code `statement`) naming the place. None of th
 from functools import lru_cache
 from typing import TypeVar
 
-from synthtrail.custody import canonical, digest
+from synthtrail.custody import canonical, digest, identifying
 from synthtrail.custody.canonical import Value
 from synthtrail.custody.errors import FormatError
 
@@ -49,6 +49,15 @@ def some_text(value: Value, what: str) -> str:
     found = text(value, what)
     if not found.strip():
         raise refuse(what, "empty")
+    return found
+
+
+def prose(value: Value, what: str) -> str:
+    """`value` as a text that people write; raises `FormatError` (code identifying) if it seems to identify anybody."""
+    found = text(value, what)
+    seen = identifying.looks_like(found)
+    if seen:
+        raise FormatError(f"{what}: has what looks like {seen}, which no ledger may keep", code="identifying")
     return found
 
 

@@ -5,9 +5,16 @@
 The header names the log, the policy and the tree (size, right edge) that the state belongs to. A snapshot proves
 nothing to anyone else: it may only come from a place that its reader wrote itself, such as the guard. What does not
 fit is ignored, never an error: replaying the ledger gives the same state.
+
+Columns go from the tables to the bytes and back without a copy in between: read from a file, a snapshot needs no more
+memory than the state that it becomes.
 """
 
+import io
+from array import array
+from collections.abc import Iterator
 from hashlib import sha256
+from typing import BinaryIO
 
 from synthtrail.custody import canonical, shapes
 from synthtrail.custody.canonical import Value
@@ -19,14 +26,22 @@ from synthtrail.custody.lives import Lives
 from synthtrail.custody.merkle import Frontier
 from synthtrail.custody.policy import Policy
 from synthtrail.custody.state import Request, Slot, State
+from synthtrail.custody.statustree import StatusTree
 
-VERSION = 1
+VERSION = 2
 _LIMIT = 1 << 30
+_DIGEST, _CHUNK = 32, 1 << 20
+_PLAIN = 11  # columns of every snapshot; those of the status tree follow if there is one
 
 
 def dump(state: State, frontier: Frontier, leaf: bytes) -> bytes:
     """Return `state` after the entries of `frontier`, the last of which has the hash `leaf`, as bytes."""
-    columns = [*_columns(state), *state.lives.dump()]
+    return b"".join(parts(state, frontier, leaf))
+
+
+def parts(state: State, frontier: Frontier, leaf: bytes) -> list[bytes | memoryview]:
+    """Return what `dump` joins, to be written without a copy; good until the state changes."""
+    columns = [*_columns(state), *state.lives.dump(), *_status_columns(state)]
     header = canonical.encode(
         {
             "v": VERSION,
@@ -35,6 +50,7 @@ def dump(state: State, frontier: Frontier, leaf: bytes) -> bytes:
             "edge": [item.hex() for item in frontier.hashes],
             "leaf": leaf.hex(),
             "columns": [len(column) for column in columns],
+            "transfers": sorted(state.transfers),
             "slots": [_slot(name, slot) for name, slot in state.slots.items()],
             "requests": [_request(digest, request) for digest, request in state.requests.items()],
             "holds": [[row, count] for row, count in state.holds.items()],
@@ -48,45 +64,63 @@ def dump(state: State, frontier: Frontier, leaf: bytes) -> bytes:
         },
         limit=_LIMIT,
     )
-    body = len(header).to_bytes(8, "big") + header + b"".join(columns)
-    return sha256(body).digest() + body
+    body: list[bytes | memoryview] = [len(header).to_bytes(8, "big"), header, *columns]
+    digest = sha256()
+    for part in body:
+        digest.update(part)
+    return [digest.digest(), *body]
 
 
-def load(data: bytes, policy: Policy) -> tuple[State, Frontier, bytes] | None:
+def load(source: bytes | BinaryIO, policy: Policy) -> tuple[State, Frontier, bytes] | None:
     """Return state, right edge and last leaf hash of a snapshot; None if it is damaged or of another policy."""
-    body = memoryview(data)[32:]
-    if sha256(body).digest() != data[:32]:
+    file = io.BytesIO(source) if isinstance(source, bytes) else source
+    if not _is_whole(file):
         return None
-    end = 8 + int.from_bytes(body[:8], "big")
+    file.seek(_DIGEST)
     try:
-        header = canonical.decode_object(bytes(body[8:end]), limit=_LIMIT)
+        header = canonical.decode_object(file.read(int.from_bytes(file.read(8), "big")), limit=_LIMIT)
         if header["v"] != VERSION or header["policy"] != policy.digest.hex():
             return None
-        return _load(header, _cut(bytes(body[end:]), header["columns"]), policy)
-    except (CustodyError, KeyError, ValueError, TypeError, IndexError):
+        return _load(header, _cut(file, header["columns"]), policy)
+    except (CustodyError, KeyError, ValueError, TypeError, IndexError, StopIteration):
         return None
 
 
-def _columns(state: State) -> list[bytes]:
+def _is_whole(file: BinaryIO) -> bool:
+    file.seek(0)
+    said, found = file.read(_DIGEST), sha256()
+    while chunk := file.read(_CHUNK):
+        found.update(chunk)
+    return found.digest() == said
+
+
+def _columns(state: State) -> list[memoryview]:
     arrays = (state.record_entries, state.signers, state.times)
-    return [state.events.dump(), state.records.dump(), *(item.tobytes() for item in arrays)]
+    return [state.events.dump(), state.records.dump(), *(memoryview(item).cast("B") for item in arrays)]
 
 
-def _cut(data: bytes, lengths: Value) -> list[bytes]:
-    columns, at = [], 0
+def _status_columns(state: State) -> list[memoryview]:
+    return [memoryview(state.changed).cast("B"), *state.tree.dump()] if state.tree is not None else []
+
+
+def _cut(file: BinaryIO, lengths: Value) -> Iterator[bytearray]:
     for length in shapes.listing(lengths, "columns"):
-        end = at + shapes.count(length, "columns")
-        columns.append(data[at:end])
-        at = end
-    return columns
+        column = bytearray(shapes.count(length, "columns"))
+        file.readinto(column)  # type: ignore[attr-defined]
+        yield column
 
 
-def _load(header: dict[str, Value], columns: list[bytes], policy: Policy) -> tuple[State, Frontier, bytes]:
+def _load(header: dict[str, Value], columns: Iterator[bytearray], policy: Policy) -> tuple[State, Frontier, bytes]:
+    """Make the state, taking one column after the other: what was taken need not be held twice."""
     state = State(policy)
-    state.events, state.records = DigestTable(columns[0]), DigestTable(columns[1])
-    for column, data in zip((state.record_entries, state.signers, state.times), columns[2:5], strict=True):
-        column.frombytes(data)
-    state.lives = Lives.load(columns[5:])
+    state.events, state.records = DigestTable(next(columns)), DigestTable(next(columns))
+    for column in (state.record_entries, state.signers, state.times):
+        column.frombytes(next(columns))
+    state.lives = Lives.load(columns)
+    if len(shapes.listing(header["columns"], "columns")) > _PLAIN:
+        state.changed = array("I", bytes(next(columns)))
+        state.tree = StatusTree.load(columns)
+    state.transfers = {shapes.count(row, "transfers") for row in shapes.listing(header["transfers"], "transfers")}
     state.slots = dict(map(_load_slot, shapes.listing(header["slots"], "slots")))
     state.requests = dict(map(_load_request, shapes.listing(header["requests"], "requests")))
     state.holds, state.retention = _numbers(header["holds"]), _numbers(header["retention"])

@@ -7,13 +7,18 @@ module only carries out what an event says.
 
 from array import array
 from dataclasses import dataclass
+from hashlib import sha256
 
+from synthtrail.custody import status
 from synthtrail.custody.act import Act
 from synthtrail.custody.compact import DigestTable
 from synthtrail.custody.events import EVENTS
 from synthtrail.custody.keyring import Key, Keyring
 from synthtrail.custody.lives import Lives
 from synthtrail.custody.policy import Policy
+from synthtrail.custody.prefixtree import Leaf, Proof
+from synthtrail.custody.status import UNKNOWN, Standing
+from synthtrail.custody.statustree import StatusTree
 from synthtrail.custody.transitions import Part, after
 
 _NO_SIGNER = 0xFFFF
@@ -54,6 +59,9 @@ class State:
         self.requests: dict[bytes, Request] = {}
         self.holds: dict[int, int] = {}
         self.retention: dict[int, int] = {}
+        self.transfers: set[int] = set()
+        self.tree: StatusTree | None = None  # only once a status is asked for: most of a ledger needs none
+        self.changed = array("I")  # rows since then
         self.events = DigestTable()  # row n: payload digest of entry n
         self.records = DigestTable()
         self.record_entries = array("I")
@@ -71,6 +79,19 @@ class State:
     def status(self, artifact: bytes) -> str:
         """The state of an artifact in the transition table; `absent` if no event made it."""
         return self.lives.state(self.lives.find(artifact))
+
+    def standing(self, artifact: bytes) -> Standing:
+        """What became of an artifact, as a `status` entry sums it up."""
+        row = self.lives.find(artifact)
+        return self._standing(row) if row >= 0 else UNKNOWN
+
+    def status_root(self) -> bytes:
+        """The root over the standings of all artifacts, which a `status` event appended now must state."""
+        return self._status_tree().root()
+
+    def status_proof(self, artifact: bytes) -> Proof:
+        """The proof of the artifact's standing under `status_root`."""
+        return self._status_tree().prove(status.key(artifact), self._status_leaf)
 
     def held(self, artifact: bytes) -> bool:
         """Whether a hold on the artifact is open."""
@@ -120,11 +141,12 @@ class State:
         for index, subject in enumerate(act.subjects):
             row = self.lives.find(subject)
             if row < 0:
-                self.lives.create(subject, seq)
+                self._touch(self.lives.create(subject, seq))
                 continue
             state = self.lives.state(row)
             led = after(act.event, state=state, part=part(act, index), outcome=act.outcome) if effect else None
             self.lives.follow(row, seq, led or state)
+            self._touch(row)
 
     def _take_record(self, act: Act, seq: int) -> None:
         row = self.records.find(act.record)
@@ -145,6 +167,27 @@ class State:
                 act.event, seq, act.subjects, act.actor, act.moment("expires"), beneficiary
             )
 
+    def _touch(self, row: int) -> None:
+        if self.tree is not None:
+            self.changed.append(row)
+
+    def _standing(self, row: int) -> Standing:
+        event = self.events[self.lives.head(row)]
+        held, transferred = bool(self.holds.get(row)), row in self.transfers
+        return status.standing(self.lives.state(row), event, held=held, transferred=transferred)
+
+    def _status_leaf(self, row: int) -> Leaf:
+        return status.key(self.lives.ids[row]), sha256(self._standing(row).value or b"").digest()
+
+    def _status_tree(self) -> StatusTree:
+        if self.tree is None:
+            self.tree = StatusTree()
+            self.changed = array("I", range(len(self.lives)))
+        if self.changed:
+            self.tree.update(self.changed, self._status_leaf)
+            self.changed = array("I")
+        return self.tree
+
     def _hold(self, act: Act, change: int) -> None:
         for subject in act.subjects:
             row = self.lives.find(subject)
@@ -163,6 +206,8 @@ class State:
         match act.event:
             case "hold-placed" | "hold-lifted":
                 self._hold(act, 1 if act.event == "hold-placed" else -1)
+            case "transfer-accepted":
+                self.transfers.update(map(self.lives.find, act.subjects))
             case "retention-set":
                 self._retain(act)
             case "ledger-opened" | "policy-changed":

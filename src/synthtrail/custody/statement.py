@@ -193,6 +193,8 @@ def _check_field(value: Value, item: Field) -> None:
     match item.kind:
         case "text":
             shapes.text(value, item.name)
+        case "prose":
+            shapes.prose(value, item.name)
         case "digest":
             shapes.sha256(value, item.name)
         case "time":

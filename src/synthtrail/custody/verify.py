@@ -18,6 +18,7 @@ later entries are read. What the snapshot sums up is then taken on the word of t
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import BinaryIO
 
 from synthtrail.custody import canonical, evidence, merkle, note, snapshot, tiles
 from synthtrail.custody.audit import Audit
@@ -43,16 +44,19 @@ def verify(
     *,
     now: datetime,
     since: bytes | None = None,
-    known: bytes | None = None,
+    known: bytes | BinaryIO | None = None,
     token: TokenCheck | None = None,
+    vouched: Sequence[bytes] = (),
     trust_local: bool = False,
     processes: int = 1,
 ) -> Report:
     """Return what can be said of the ledger behind `reader`.
 
     `since` is a signed checkpoint kept from earlier; `known` is the snapshot of the verification that ended there,
-    which spares reading what it covers. `token` checks a time-stamp token over the checkpoint. `trust_local` only
-    marks that the policy itself was made on this machine. Never raises on bad data.
+    which spares reading what it covers; as an open file it takes the least memory. `token` checks a time-stamp token
+    over the checkpoint. `vouched` are earlier signed checkpoints that witnesses cosigned or an authority stamped; they
+    count where the newest has no such evidence yet. `trust_local` only marks that the policy itself was made on this
+    machine. Never raises on bad data.
     """
     findings: list[Finding] = []
     data = read_or_none(reader, CHECKPOINT) or b""
@@ -65,7 +69,9 @@ def verify(
     run = _Run(reader, audit, head, earlier, now, start=audit.edge.size)
     run.walk(processes)
     run.close()
-    outside = evidence.judge(data, policy, audit.state.keys, now, token)
+    older, wrong = evidence.earlier_heads(vouched, reader.read, head, policy)
+    findings += wrong
+    outside = evidence.judge(data, policy, audit.state.keys, now, token, size=head.size, earlier=older)
     return run.report(findings, outside, trust_local=trust_local)
 
 
@@ -113,7 +119,7 @@ def _open_earlier(since: bytes | None, head: Checkpoint, policy: Policy, finding
     return earlier
 
 
-def _start(known: bytes | None, earlier: Checkpoint | None, policy: Policy) -> Audit:
+def _start(known: bytes | BinaryIO | None, earlier: Checkpoint | None, policy: Policy) -> Audit:
     """The audit at its beginning, or at the earlier checkpoint if the snapshot is of exactly that."""
     loaded = snapshot.load(known, policy) if known is not None and earlier is not None else None
     if loaded is not None and earlier is not None:
@@ -186,18 +192,24 @@ class _Run:
             clock=f"entries: the sequencer's, a claim; ages: the verifier's, {canonical.format_time(self.now)}",
             state=audit.state,
             tree=(audit.edge.frontier(), audit.leaf),
+            start=self.start,
+            reach=outside.reach,
         )
 
     def _scope(self, outside: Evidence) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """What was checked, and what was not."""
-        checked = [f"entries {self.start} to {self.head.size - 1}: bytes, chain, tree, signatures, rules"]
+        new = f"entries {self.start} to {self.head.size - 1}: bytes, chain, tree, signatures, rules"
+        checked = [new if self.start < self.head.size else f"no entry came after entry {self.start - 1}"]
         not_checked = []
         if self.start:
-            not_checked.append(f"entries 0 to {self.start - 1}, taken from the snapshot of an earlier verification")
+            relied = "taken from the snapshot that this verifier kept of an earlier verification, and relied on"
+            not_checked.append(f"entries 0 to {self.start - 1}: not read, {relied}")
         if self.earlier is not None:
             checked.append(f"the checkpoint of {self.earlier.size} entries brought along is a prefix")
         elif not outside.witnessed:
             not_checked.append("that the owner of the keys did not sign another history anew (no earlier checkpoint)")
+        if next(self.audit.state.lives.rows("disposed"), None) is not None:
+            not_checked.append("certificates of disposal, and whether keys or copies survive: `synthtrail audit`")
         last = "that any statement was true when it was signed"
         return (*checked, *outside.checked), (*not_checked, *outside.not_checked, last)
 

@@ -1,7 +1,8 @@
 """Making a group of entries durable and public: the order of writes that no crash can break.
 
-1. Entry bundles, then hash tiles, each durable (`synthtrail.custody.durable`).
-2. Both are read back and hashed anew; the root must be the one computed in memory.
+1. Entry bundles and hash tiles, each durable (`synthtrail.custody.durable`).
+2. Both are read back and must be the bytes that were written; the tree's root, out of the stored tiles, must be the one
+   computed in memory.
 3. The checkpoint is signed, stored whole in the guard, and only then renamed into place.
 4. Derived files follow: the lines for people, and the removal of partial tiles that nobody needs any more.
 
@@ -32,28 +33,30 @@ class Writer:
         self._origin = origin
         self._sequencer = sequencer
 
-    def commit(self, leaves: Sequence[bytes], frontier: Frontier) -> bytes:
-        """Append `leaves`, after which the tree has the right edge `frontier`; the signed checkpoint.
+    def commit(self, leaves: Sequence[bytes], frontier: Frontier) -> tuple[bytes, Checkpoint]:
+        """Append `leaves`, after which the tree has the right edge `frontier`; the checkpoint, signed and as it reads.
 
         Raises `StorageError` before anything is signed if the disk does not give back what was written.
         """
         disk, size = self._disk, frontier.size
         old = size - len(leaves)
         disk.step("bundles")
-        disk.write(tiles.grow_bundles(old, leaves, disk.read))
+        files = tiles.grow_bundles(old, leaves, disk.read)
         disk.step("tiles")
-        disk.write(tiles.grow(old, [merkle.leaf_hash(leaf) for leaf in leaves], disk.read))
+        files += tiles.grow(old, [merkle.leaf_hash(leaf) for leaf in leaves], disk.read)
+        disk.write(files)
         disk.step("reread")
-        self._reread(old, frontier)
+        self._reread(files, frontier)
         disk.step("sign")
-        signed = note.sign(Checkpoint(self._origin, size, frontier.root()).text(), [self._sequencer])
+        head = Checkpoint(self._origin, size, frontier.root())
+        signed = note.sign(head.text(), [self._sequencer])
         self._guard.store(signed)
         disk.step("publish")
         disk.write([(CHECKPOINT, signed)])
         disk.step("derived")
         disk.append(LINES, b"".join(leaf + b"\n" for leaf in leaves))
         thin(disk, old, size)
-        return signed
+        return signed, head
 
     def restore_lines(self, size: int) -> None:
         """Make the derived lines of `size` entries anew if a crash left them short or long."""
@@ -61,10 +64,8 @@ class Writer:
         if not self._disk.ends_with(LINES, last + b"\n"):
             self._disk.write_lines(LINES, tiles.read_entries(self._disk.read, 0, size, size))
 
-    def _reread(self, old: int, frontier: Frontier) -> None:
+    def _reread(self, files: Sequence[tuple[str, bytes]], frontier: Frontier) -> None:
         read, size = self._disk.read, frontier.size
         node = tiles.TileReader(read, size).node
-        found = [merkle.leaf_hash(leaf) for leaf in tiles.read_entries(read, old, size, size)]
-        kept = [node(0, index) for index in range(old, size)]
-        if found != kept or merkle.root_from(node, size) != frontier.root():
+        if any(read(path) != data for path, data in files) or merkle.root_from(node, size) != frontier.root():
             raise StorageError("the disk returned other bytes than were written; nothing was signed")

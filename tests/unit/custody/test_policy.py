@@ -1,11 +1,12 @@
 """The pinned policy has one byte form; whatever contradicts itself is refused."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from tests.unit.custody.ledger_factory import OPERATOR, ROOTS, SEQUENCER, make_policy
 
-from synthtrail.custody import canonical, policy
+from synthtrail.custody import canonical, duration, policy
 from synthtrail.custody.canonical import Value
 from synthtrail.custody.errors import FormatError
 from synthtrail.custody.policy import Witness
@@ -81,3 +82,52 @@ def test_keys_by_role() -> None:
     assert former.root_keys == (ROOTS[0].verifier, ROOTS[1].verifier, OPERATOR.verifier)
     assert former.sequencer_key == SEQUENCER.verifier
     assert former.register["p-ada"] == "Ada L."
+
+
+DER = bytes.fromhex("3003020101")
+LATER: list[dict[str, Value]] = [
+    {"timestampRoots": ["MAMCAQE"]},
+    {"timestampRoots": ["MAMCAQF="]},
+    {"timestampRoots": [""]},
+    {"timestampRoots": ["AwIBAQ=="]},
+    {"retention": [{"class": "secret", "period": "P1Y"}]},
+    {"retention": [{"class": "public", "period": "1Y"}]},
+    {"retention": [{"class": "public"}]},
+    {"retention": [{"class": "public", "period": "P1Y"}, {"class": "public", "period": "P2Y"}]},
+]
+
+
+@pytest.mark.parametrize("change", LATER)
+def test_roots_and_periods_have_one_form(change: dict[str, Value]) -> None:
+    with pytest.raises(FormatError):
+        policy.parse(canonical.encode(as_value() | change))
+
+
+def test_roots_and_periods() -> None:
+    """Certificates come back as PEM; periods go by the calendar; where nothing is said, nothing is kept."""
+    pinned = replace(make_policy(), timestamp_roots=(DER,), retention=(("confidential", "P1Y1M"),))
+    assert policy.parse(pinned.encode()) == pinned
+    assert pinned.timestamp_pem == b"-----BEGIN CERTIFICATE-----\nMAMCAQE=\n-----END CERTIFICATE-----\n"
+    assert make_policy().timestamp_pem is None
+    made = datetime(2027, 1, 31, 12, tzinfo=UTC)
+    assert pinned.keep_until("confidential", made) == datetime(2028, 2, 29, 12, tzinfo=UTC)
+    assert pinned.keep_until("public", made) is None
+    with pytest.raises(FormatError):
+        replace(pinned, retention=(("public", "for ever"),))
+
+
+@pytest.mark.parametrize(
+    "text", ["", "P", "P0Y", "P01Y", "PT1H", "P1W", "P1D1Y", "P1000Y", "p1y", "P1Y ", "P-1Y", "P1.5Y"]
+)
+def test_other_spellings_of_a_duration_are_refused(text: str) -> None:
+    with pytest.raises(FormatError):
+        duration.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "later"),
+    [("P10Y", (2036, 12, 31)), ("P2M", (2027, 2, 28)), ("P90D", (2027, 3, 31)), ("P1Y2M3D", (2028, 3, 3)),
+     ("P999Y999M99999D", (3383, 1, 12))],
+)  # fmt: skip
+def test_a_duration_later(text: str, later: tuple[int, int, int]) -> None:
+    assert duration.parse(text).after(datetime(2026, 12, 31, tzinfo=UTC)) == datetime(*later, tzinfo=UTC)

@@ -10,6 +10,7 @@ from synthtrail.custody.events import EVENTS, STAGE_EVENT, EventSpec, Field
 
 SAMPLE: dict[str, Value] = {
     "text": "a text",
+    "prose": "a reason",
     "digest": "0" * 64,
     "time": "2026-01-01T12:00:00Z",
     "count": 7,
@@ -18,8 +19,8 @@ SAMPLE: dict[str, Value] = {
     "vkeys": [OPERATOR.verifier.vkey()],
 }
 WRONG: dict[str, Value] = {
-    "text": 1, "digest": "A" * 64, "time": "2026-01-01", "count": -1, "pairs": [{"name": "a"}], "vkey": "x",
-    "vkeys": ["x"], "choice": "neither",
+    "text": 1, "prose": "ada@example.org", "digest": "A" * 64, "time": "2026-01-01", "count": -1,
+    "pairs": [{"name": "a"}], "vkey": "x", "vkeys": ["x"], "choice": "neither",
 }  # fmt: skip
 
 
