@@ -1,9 +1,11 @@
 """Time stamps: the request, what a token is worth, and the command; against a local authority (`openssl ts`)."""
 
+import json
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -15,10 +17,13 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from synthtrail.cli.main import main
 from synthtrail.custody import anchor, note
 from synthtrail.custody.anchor import Limits, Stamp
+from synthtrail.custody.bundles import FolderReader
 from synthtrail.custody.errors import DataError, FormatError, SignatureError, StorageError, UsageError
 from synthtrail.custody.findings import Finding
 from synthtrail.handover import anchors, timestamp
 from synthtrail.handover.timestamp import check_token, checker
+from synthtrail.storage.home import home
+from tests.unit.custody import ledger_factory
 from tests.unit.local_tsa import Authority, issue, need_openssl, openssl_accepts, reply, resign, stamper
 from tests.unit.witness_logs import History
 
@@ -336,8 +341,9 @@ def test_a_checkpoint_that_was_changed_after_stamping_is_found(
 def test_whoever_verifies_gets_a_check_of_the_heads_token(world: World, tsa: str, ledger: Path, root_file: str) -> None:
     """None if no root is pinned; nothing wrong; no token for a later head; a stamp on another history."""
     main(["anchor", str(ledger), "--tsa", tsa, "--tsa-root", root_file])
-    assert anchors.token_check(ledger, None, checker()) is None
-    check = anchors.token_check(ledger, world.root.pem, checker())
+    read = FolderReader(ledger).read
+    assert anchors.token_check(read, None, checker(), required=True) is None
+    check = anchors.token_check(read, world.root.pem, checker(), required=True)
     assert check is not None
     now = datetime.now(UTC)
     assert check(DATA, now) == ()
@@ -346,6 +352,12 @@ def test_whoever_verifies_gets_a_check_of_the_heads_token(world: World, tsa: str
     assert [item.text for item in check(History("'").signed(8), now)] == [
         "the stamped checkpoint is of another history"
     ]
+    lenient = anchors.token_check(read, world.root.pem, checker(), required=False)
+    assert lenient is not None
+    assert [item.severity for item in lenient(History().signed(9), now)] == ["warning"]
+    unable = anchors.token_check(read, world.root.pem, None, required=False)
+    assert unable is not None
+    assert [(item.code, item.severity) for item in unable(DATA, now)] == [("check-unavailable", "warning")]
 
 
 def test_what_the_command_cannot_do(
@@ -383,3 +395,42 @@ def test_what_is_stamped_is_the_signed_checkpoint(ledger: Path) -> None:
     assert found.checkpoint.read_bytes() == DATA
     assert note.parse(DATA)[1]
     assert anchor.request(DATA, nonce=5)[24:56] == found.request.read_bytes()[24:56]
+
+
+def test_authorities_that_the_policy_pins_need_no_flag(
+    world: World, tsa: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Anchor, verify and a bundle use them; D reaches to the stamped size; a forged token is found everywhere."""
+    for name in ("XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / name))
+    der = world.root.certificate.public_bytes(Encoding.DER)
+    policy = replace(ledger_factory.make_policy(), timestamp=True, timestamp_roots=(der,))
+    made = ledger_factory.World(tmp_path / "w", policy=policy, now=datetime.now(UTC) - timedelta(minutes=9))
+    made.create()
+    made.run("iris")
+    signed, size = made.cosign(*ledger_factory.WITNESSES[:2]), made.ledger.head.size
+    home().policy(policy.origin).parent.mkdir(parents=True)
+    home().policy(policy.origin).write_bytes(policy.encode())
+    verify = ["verify", str(made.path), "--no-artifacts"]
+    assert main(verify) == 1
+    assert "check-unavailable: no time-stamp token" in capsys.readouterr().out
+    assert main(["anchor", str(made.path), "--tsa", tsa]) == 0
+    assert main(verify) == 0
+    assert "level D" in capsys.readouterr().out
+    bundle = tmp_path / "b.zip"
+    assert main(["bundle", str(made.path), "-o", str(bundle)]) == 0
+    assert main(["verify", str(bundle)]) == 0
+    assert "level D" in capsys.readouterr().out.split("sha256")[1]
+    made.run("wine")
+    (made.path / "cosigned").mkdir()
+    (made.path / f"cosigned/{size}").write_bytes(signed)
+    assert main([*verify, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["reach"] == {"C": size, "D": size}
+    token = made.path / f"anchors/{size}.tsr"
+    token.write_bytes(reply(world.folder, anchor.request(b"other", nonce=1), world.stamper))
+    assert main(verify) == 1
+    assert "timestamp-bad" in capsys.readouterr().out
+    made.path.joinpath("checkpoint").write_bytes(signed)
+    assert main(["bundle", str(made.path), "-o", str(bundle)]) == 1
+    assert main(["verify", str(bundle)]) == 1
+    assert "timestamp-bad" in capsys.readouterr().out

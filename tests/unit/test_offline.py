@@ -30,7 +30,15 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def check(path: str | Path, **changes: object) -> int:
     """What `synthtrail verify PATH` would do."""
-    defaults: dict[str, object] = {"since": None, "artifacts": None, "no_artifacts": False, "json": False}
+    defaults: dict[str, object] = {
+        "since": None,
+        "artifacts": None,
+        "no_artifacts": False,
+        "json": False,
+        "html": None,
+        "tsa_root": None,
+        "list": False,
+    }
     given = defaults | {"ledger": Path(path), "policy": Path("policy.json")} | changes
     return offline.check(argparse.Namespace(**given))
 

@@ -1,12 +1,24 @@
 """Have a time-stamping authority (RFC 3161) sign the ledger's checkpoint with its clock.
 
-    synthtrail anchor --tsa https://tsa.example --tsa-root tsa.pem     asks, checks and stores the token
-    synthtrail anchor --request                                        writes the request, to be carried
-    synthtrail anchor --response token.tsr --tsa-root tsa.pem          checks and stores the answer to it
-    synthtrail anchor --check --tsa-root tsa.pem                       checks all that is stored
+Usage:
+    synthtrail anchor --tsa https://tsa.example            asks, checks and stores the token
+    synthtrail anchor --request                            writes the request, to be carried
+    synthtrail anchor --response token.tsr                 checks and stores the answer to it
+    synthtrail anchor --check --tsa-root tsa.pem           checks all that is stored
 
-Exit code 1: a token is bad, or could not be checked. The same check with OpenSSL:
-openssl ts -verify -data ledger/anchors/N.checkpoint -in ledger/anchors/N.tsr -CAfile tsa.pem
+Tokens are checked by the certificates of --tsa-root, or else by those that the pinned policy names. The same check
+with OpenSSL: openssl ts -verify -data ledger/anchors/N.checkpoint -in ledger/anchors/N.tsr -CAfile tsa.pem
+
+Exit codes:
+    0  every token is good, or the request was written
+    1  a token is bad, or could not be checked
+    2  the authority could not be asked, or there is nothing to do
+
+Files:
+    LEDGER/anchors/<size>.checkpoint, .tsq, .tsr          what was stamped, the request, the answer
+    $XDG_CONFIG_HOME/synthtrail/<origin>/policy.json      the authorities that the policy pins
+
+See also: cosign, verify; docs/witness.md
 """
 
 import argparse
@@ -14,12 +26,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from synthtrail.cli.errors import CommandError
+from synthtrail.cli.sources import claimed_origin, load
 from synthtrail.custody.anchor import Limits
 from synthtrail.custody.canonical import format_time
 from synthtrail.custody.findings import Finding
 from synthtrail.handover import anchors
 from synthtrail.handover.anchors import Anchor
 from synthtrail.handover.timestamp import MAX_TOKEN, checker, read_roots
+from synthtrail.storage.home import home
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -35,7 +49,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Do what was asked for."""
-    roots = arguments.tsa_root.read_bytes() if arguments.tsa_root else None
+    roots = arguments.tsa_root.read_bytes() if arguments.tsa_root else pinned(arguments.ledger)
     if roots is not None:
         read_roots(roots)
     if arguments.request:
@@ -45,6 +59,14 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.check:
         return _check_all(arguments.ledger, roots)
     return _accept(arguments, roots)
+
+
+def pinned(ledger: Path) -> bytes | None:
+    """Return the authorities that the policy pinned here for this ledger names (PEM); None if there are none."""
+    if not (ledger / "checkpoint").is_file():
+        return None
+    path = home().policy(claimed_origin(ledger))
+    return load(path).timestamp_pem if path.exists() else None
 
 
 def _accept(arguments: argparse.Namespace, roots: bytes | None) -> int:

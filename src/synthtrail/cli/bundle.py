@@ -1,12 +1,24 @@
 """Pack a ledger, and artifacts if wanted, into one file that is verified offline.
 
+Usage:
     synthtrail bundle -o iris.zip --artifact data/iris/synthetic --artifact data/iris/report
     synthtrail verify iris.zip --policy policy.json
 
-The file is a ZIP without compression; equal content gives equal bytes. `--with-policy` puts the policy in as well. That
-is a convenience: a verifier must get the policy by another way, since whoever makes a bundle chooses what is in it.
+The file is a ZIP without compression; equal content gives equal bytes. Time-stamp tokens go in and are checked there;
+copies of earlier cosigned checkpoints do not: bundle a ledger whose newest checkpoint is cosigned. `--with-policy` puts
+the policy in as well. That is a convenience: a verifier must get the policy by another way, since whoever makes a
+bundle chooses what is in it.
 
-Exit code 1: the ledger does not verify, or something packed is not what it says. The file is written all the same.
+Exit codes:
+    0  written, and it holds
+    1  written, but the ledger does not verify, or something packed is not what it says
+    2  nothing was written: no ledger, no policy, no such artifact
+
+Files:
+    FILE                                    what is written, whole or not at all
+    LEDGER/checkpoint, tile/, anchors/      what is packed
+
+See also: verify, export; docs/auditor.md
 """
 
 import argparse
@@ -14,11 +26,13 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+from synthtrail.cli import audit
 from synthtrail.cli.errors import CommandError
 from synthtrail.cli.sources import Source, find
 from synthtrail.custody import archive, digest, verify
 from synthtrail.custody.archive import Archive, Member
 from synthtrail.custody.artifacts import Presence
+from synthtrail.custody.ledger import CERTIFICATES
 from synthtrail.custody.log import Log
 from synthtrail.custody.policy import Policy
 from synthtrail.custody.report import Report
@@ -40,7 +54,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Write the bundle, read it back, and say what is in it."""
     source = find(arguments.ledger, arguments.policy)
-    members = [*archive.ledger_members(source.reader.read), *anchors(source.folder)]
+    members = [*archive.ledger_members(source.reader.read), *kept(source.folder)]
     for path in arguments.artifact:
         members += artifact(source, path)
     if arguments.with_policy:
@@ -55,11 +69,12 @@ def run(arguments: argparse.Namespace) -> int:
     return 0 if report.ok and not any(item.finding and item.finding.severity == "error" for item in found) else 1
 
 
-def anchors(folder: Path) -> Iterator[Member]:
-    """Yield the time stamps of the ledger in `folder`."""
-    for path in sorted((folder / ANCHORS).glob("*")):
-        if path.is_file() and not path.is_symlink():
-            yield archive.member(archive.ANCHORS + path.name, path.read_bytes())
+def kept(folder: Path) -> Iterator[Member]:
+    """Yield the time stamps and the certificates of disposal that lie beside the ledger in `folder`."""
+    for name in (ANCHORS, CERTIFICATES):
+        for path in sorted((folder / name).glob("*")):
+            if path.is_file() and not path.is_symlink():
+                yield archive.member(f"{archive.LEDGER}{name}/{path.name}", path.read_bytes())
 
 
 def artifact(source: Source, path: Path) -> Iterator[Member]:
@@ -90,7 +105,8 @@ def save(path: Path, members: list[Member]) -> None:
 
 def check(bundle: Archive, policy: Policy) -> tuple[Report, list[Presence]]:
     """Verify the bundle as its receiver will."""
-    report = verify.verify(bundle, policy, now=datetime.now(UTC))
+    token = audit.token(bundle.read, policy, None)
+    report = verify.verify(bundle, policy, now=datetime.now(UTC), token=token)
     if report.state is None:
         return report, []
     return report, archive.check_artifacts(bundle, report.state, Log(bundle.read, report.size))

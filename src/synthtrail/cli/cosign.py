@@ -1,9 +1,23 @@
 """Ask witnesses to cosign the ledger's checkpoint, and keep what they answer.
 
+Usage:
     synthtrail cosign --witness https://witness.example          asks at once
     synthtrail cosign --witness /mnt/drop                        leaves a file there, or takes the answer to it
 
-Only cosignatures by witnesses that the policy pins are kept. Exit code 1: the policy's quorum is not reached (yet).
+Only cosignatures by witnesses that the policy pins are kept. They are put on the published checkpoint and on a copy in
+cosigned/, and every proof that they cover is renewed, so that the one file reaches level C. Several runs at once lose
+no line. When the ledger grows, `verify` says up to which entry the copies vouch.
+
+Exit codes:
+    0  the policy's quorum is reached
+    1  it is not reached (yet)
+    2  a witness could not be asked, refused, or signed another history, which the message says
+
+Files:
+    LEDGER/checkpoint, LEDGER/cosigned/<size>, LEDGER/proofs/*.tlog-proof     written
+    $XDG_CONFIG_HOME/synthtrail/<origin>/policy.json                          the witnesses' keys
+
+See also: witness, anchor, verify; docs/witness.md
 """
 
 import argparse
@@ -17,7 +31,7 @@ from synthtrail.custody.ed25519 import Verifier
 from synthtrail.custody.ledger import Ledger
 from synthtrail.custody.note import NoteSignature
 from synthtrail.custody.policy import Policy
-from synthtrail.handover import witness_client
+from synthtrail.handover import proofs, witness_client
 from synthtrail.handover.witness_client import Source
 from synthtrail.storage.home import home
 from synthtrail.storage.keys import load_key
@@ -42,6 +56,11 @@ def run(arguments: argparse.Namespace) -> int:
         lines += _ask(source, place, witnesses)
     signed = _keep(arguments.ledger, source, lines, pinned) if lines else source.signed
     judged = quorum.judge(signed, pinned, now=int(time.time()))
+    if lines:
+        renewed, left = proofs.renew(arguments.ledger, signed)
+        print(f"{renewed} proofs now hold the cosigned checkpoint")
+        for reason in left:
+            print(f"left as it was: {reason}")
     for finding in judged.findings:
         print(finding)
     print(f"size {source.size}: cosigned by {len(judged.organisations)} organisations, {judged.needed} wanted")
@@ -74,6 +93,12 @@ def _ask(source: Source, place: str, witnesses: Sequence[Verifier]) -> tuple[Not
 
 def _keep(ledger: Path, source: Source, lines: Sequence[NoteSignature], pinned: Policy) -> bytes:
     def publish(signed: bytes) -> None:
+        present = (ledger / witness_client.CHECKPOINT).read_bytes()
+        if note.parse(present)[0] != note.parse(signed)[0]:
+            print(
+                f"the ledger has grown meanwhile; {ledger / witness_client.COSIGNED / str(source.size)} vouches for it"
+            )
+            return
         here, origin = home(), pinned.origin
         own = _policy(None, source)  # the ledger's, which may pin fewer witnesses than the one given
         sequencer = load_key(here.keys(origin), "sequencer")

@@ -1,10 +1,22 @@
 """Tell the way of an artifact back to its source: who made it when, with which code, out of what.
 
+Usage:
     synthtrail explain data/iris/synthetic
     synthtrail explain 3b01c25ebe4d…       by digest, for an artifact that lies elsewhere
 
 A file or folder is hashed first, so what is told is about these bytes. The ledger is verified on the way, and a ledger
 that does not hold is said to.
+
+Exit codes:
+    0  told, by a ledger that holds
+    1  the ledger does not hold, or no event mentions these bytes
+    2  there is no such ledger, policy or artifact
+
+Files:
+    LEDGER/                                               what is read
+    $XDG_CONFIG_HOME/synthtrail/<origin>/policy.json      the policy pinned on this machine
+
+See also: verify, show, export
 """
 
 import argparse

@@ -1,22 +1,24 @@
 """What `synthtrail verify` does with a file instead of a folder: a bundle, or the proof of one artifact."""
 
 import argparse
-import json
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from synthtrail.cli import audit, outcome
+from synthtrail.cli.audit import Audit
 from synthtrail.cli.errors import CommandError
 from synthtrail.cli.sources import load
-from synthtrail.custody import archive, canonical, carried, digest, note, proofcheck, tlogproof
+from synthtrail.custody import archive, carried, digest, note, proofcheck, tlogproof
+from synthtrail.custody import verify as verifying
 from synthtrail.custody.archive import Archive
 from synthtrail.custody.artifacts import Presence
 from synthtrail.custody.digest import Digest
 from synthtrail.custody.errors import CustodyError
 from synthtrail.custody.log import Log
 from synthtrail.custody.policy import Policy
-from synthtrail.custody.proofcheck import ProofReport
+from synthtrail.custody.proofreport import ProofReport
 from synthtrail.custody.report import Report
-from synthtrail.custody.verify import verify
 from synthtrail.storage.home import home
 
 
@@ -26,15 +28,17 @@ def check(arguments: argparse.Namespace) -> int:
     Takes the arguments of `synthtrail verify`. With a proof, `--artifacts` is the artifact itself, or a folder in which
     it has its path.
     """
-    path, since = arguments.ledger, arguments.since.read_bytes() if arguments.since else None
+    path, since = arguments.ledger, audit.read(arguments.since) if arguments.since else None
     with path.open("rb") as file:
         if carried.looks_like(file.read(64)):
             return check_proof(path.read_bytes(), arguments, since)
         bundle = Archive(file)
         policy, local = pinned(arguments.policy, bundle.read("checkpoint"))
-        report = verify(bundle, policy, now=datetime.now(UTC), since=since, trust_local=local)
-        found = [] if arguments.no_artifacts or report.state is None else artifacts(bundle, report)
-    return say(report, found, as_json=arguments.json)
+        token = audit.token(bundle.read, policy, arguments.tsa_root)
+        report = verifying.verify(bundle, policy, now=datetime.now(UTC), since=since, token=token, trust_local=local)
+        wanted = not arguments.no_artifacts and report.state is not None
+        found = artifacts(bundle, report) if wanted else None
+        return outcome.say(Audit(report, found, str(path)), arguments, bundle.read, policy)
 
 
 def check_proof(data: bytes, arguments: argparse.Namespace, since: bytes | None) -> int:
@@ -45,7 +49,21 @@ def check_proof(data: bytes, arguments: argparse.Namespace, since: bytes | None)
     if arguments.artifacts is not None:
         brought = artifact(arguments.artifacts, report)
         report = proofcheck.check(data, policy, now=now, since=since, trust_local=local, artifact=brought)
-    return say(report, [], as_json=arguments.json)
+    return outcome.say(Proof(report, None), arguments, nothing, policy)
+
+
+@dataclass(frozen=True)
+class Proof(Audit):
+    """The outcome of a proof, which speaks of its artifact itself."""
+
+    def text(self, *, every: bool = False) -> str:
+        """Return the report for people."""
+        return self.report.text().rstrip("\n")
+
+
+def nothing(path: str) -> bytes:
+    """The ledger that a proof brings: none."""
+    raise FileNotFoundError(path)
 
 
 def pinned(path: Path | None, checkpoint: bytes) -> tuple[Policy, bool]:
@@ -74,25 +92,3 @@ def artifact(place: Path, report: ProofReport) -> Digest:
     if not found.exists():
         raise CommandError(f"{place}: there is no such artifact")
     return digest.artifact(found)
-
-
-def say(report: Report, found: list[Presence], *, as_json: bool) -> int:
-    """Print the report and what was packed, and return the exit code."""
-    wrong = [item.finding for item in found if item.finding and item.finding.severity == "error"]
-    good = report.ok and not wrong
-    if as_json:
-        rows: list[canonical.Value] = [
-            {
-                "path": item.path,
-                "slot": item.slot,
-                "state": item.status,
-                "code": item.finding.code if item.finding else None,
-            }
-            for item in found
-        ]
-        print(json.dumps(report.as_json() | {"artifacts": rows, "ok": good}, indent=2))
-        return 0 if good else 1
-    print(report.text(), end="")
-    for item in found:
-        print(f"artifact {item.path}: {item.finding or item.status}")
-    return 0 if good else 1

@@ -1,10 +1,20 @@
 """Show the ledger's entries, oldest first: number, time, event, actor, and what it is about.
 
+Usage:
     synthtrail show            a line for each entry
     synthtrail show 7          entry 7, whole
     synthtrail show --json     what each entry states, as JSON
 
 What is shown is read, not verified: `synthtrail verify` does that.
+
+Exit codes:
+    0  shown
+    2  there is no such ledger, policy or entry, or an entry cannot be read
+
+Files:
+    LEDGER/checkpoint, LEDGER/tile/entries/     what is read
+
+See also: verify, explain, status
 """
 
 import argparse

@@ -1,17 +1,21 @@
 """The ledger that a command is about, and the policy that it is judged by."""
 
+import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from synthtrail.cli.errors import CommandError
 from synthtrail.custody import note
 from synthtrail.custody import policy as policies
-from synthtrail.custody.bundles import FolderReader
+from synthtrail.custody.bundles import MANIFESTS, FolderReader
 from synthtrail.custody.errors import CustodyError
 from synthtrail.custody.guard import Guard
-from synthtrail.custody.ledger import MANIFESTS
 from synthtrail.custody.policy import Policy
 from synthtrail.storage.home import home
+
+COSIGNED, ANCHORS = "cosigned", "anchors"
+VOUCHED = 16  # of each kind; an older one says less
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,11 @@ class Source:
         path = self.folder / MANIFESTS / artifact.hex()
         return path.read_bytes() if path.is_file() else None
 
+    def vouched(self) -> list[bytes]:
+        """Return the newest checkpoints that witnesses cosigned or an authority stamped, kept beside the ledger."""
+        places = (self.folder / COSIGNED, ""), (self.folder / ANCHORS, ".checkpoint")
+        return [data for folder, suffix in places for data in newest(folder, suffix)]
+
     def contradicting_guard(self) -> bytes | None:
         """Return the checkpoint that this machine's guard remembers, if the ledger does not end with it.
 
@@ -55,6 +64,14 @@ class Source:
             return None
         same = published.read_bytes().split(b"\n\n")[0] == guarded.split(b"\n\n")[0]
         return None if same else guarded
+
+
+def newest(folder: Path, suffix: str) -> list[bytes]:
+    """Return the files of `folder` that are named by the largest sizes and end in `suffix`, largest first."""
+    names = os.listdir(folder) if folder.is_dir() else []  # noqa: PTH208 - only the names
+    sizes = [int(name.removesuffix(suffix)) for name in names if re.fullmatch(rf"[0-9]{{1,19}}{suffix}", name)]
+    paths = [folder / f"{size}{suffix}" for size in sorted(sizes, reverse=True)[:VOUCHED]]
+    return [path.read_bytes() for path in paths if path.is_file() and not path.is_symlink()]
 
 
 def find(path: Path, policy: Path | None) -> Source:

@@ -1,12 +1,22 @@
 """Be a witness: cosign the checkpoints of other organisations' ledgers, and never two histories of one.
 
+Usage:
     synthtrail witness new --name example.com/witness       make a key; prints the line that verifiers pin
     synthtrail witness trust VKEY --origin ORIGIN           cosign for the ledger ORIGIN, signed by VKEY
     synthtrail witness serve --port 7380                    answer HTTP on 127.0.0.1
     synthtrail witness sign --drop FOLDER                   answer the request files in a folder
     synthtrail witness show                                 print the key, and what was signed last for whom
 
-The key lies in $XDG_DATA_HOME, what was signed in $XDG_STATE_HOME; lose the latter, and the key must be retired.
+Exit codes:
+    0  done; with `sign`, every request was answered
+    1  `sign`: a request was answered with an error of this witness's own, such as a clock that went back
+    2  it cannot be done, and the message says why
+
+Files:
+    $XDG_DATA_HOME/synthtrail/witness_NAME/      the key, mode 0600
+    $XDG_STATE_HOME/synthtrail/witness_NAME/     what was signed last; lose it, and the key must be retired
+
+See also: cosign, verify; docs/witness.md
 """
 
 import argparse

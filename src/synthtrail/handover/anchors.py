@@ -10,11 +10,11 @@ Nothing that was accepted is ever replaced.
 """
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from synthtrail.custody import anchor, note
+from synthtrail.custody import anchor, note, tiles
 from synthtrail.custody.anchor import Limits, TokenChecker
 from synthtrail.custody.errors import DataError, StorageError, UsageError
 from synthtrail.custody.evidence import TokenCheck
@@ -120,25 +120,47 @@ def check(found: Anchor, roots: bytes | None, checker: TokenChecker | None, limi
     return judge(found, found.token.read_bytes(), roots, checker, limits)
 
 
-def token_check(ledger: Path, roots: bytes | None, checker: TokenChecker | None) -> TokenCheck | None:
-    """Return the check that `synthtrail.custody.verify` wants of the token over the head of `ledger`.
+def token_check(
+    read: tiles.Reader, roots: bytes | None, checker: TokenChecker | None, *, required: bool
+) -> TokenCheck | None:
+    """Return the check that `synthtrail.custody.verify` wants of the token over a head of the ledger behind `read`.
 
-    None if no `roots` are pinned: then nobody asked. A head without a token is a finding, `check-unavailable`.
+    None if no `roots` (PEM) are pinned: then nobody asked. Where there is no token, or nothing to check it with, that
+    is a finding, `check-unavailable`: an error if a token is `required`, else a warning.
     """
     if roots is None:
         return None
 
     def wrong(signed: bytes, now: datetime) -> tuple[Finding, ...]:
         text, _ = note.parse(signed)
-        found = Anchor(ledger, note.parse_checkpoint(text).size)
-        if not found.token.exists():
-            return (Finding("check-unavailable", f"no time-stamp token for size {found.size}"),)
-        if note.parse(found.checkpoint.read_bytes())[0] != text:
+        found = _stored_token(read, note.parse_checkpoint(text).size)
+        if isinstance(found, Finding):
+            return (found if required else replace(found, severity="warning"),)
+        stored, asked, token = found
+        if note.parse(stored)[0] != text:
             return (Finding("timestamp-bad", "the stamped checkpoint is of another history"),)
-        outcome = check(found, roots, checker, Limits(now))
-        return (outcome,) if isinstance(outcome, Finding) else ()
+        outcome = anchor.check(stored, token, roots, checker, Limits(now), asked=asked)
+        if isinstance(outcome, datetime):
+            return ()
+        lenient = outcome.code == "check-unavailable" and not required
+        return (replace(outcome, severity="warning") if lenient else outcome,)
 
     return wrong
+
+
+def _stored_token(read: tiles.Reader, size: int) -> tuple[bytes, bytes | None, bytes] | Finding:
+    """The stamped checkpoint, the request if it was kept, and the token; or that there is no token."""
+    stored, asked, token = (_read(read, f"{FOLDER}/{size}.{kind}") for kind in ("checkpoint", "tsq", "tsr"))
+    if stored is None or token is None:
+        return Finding("check-unavailable", f"no time-stamp token for size {size}")
+    return stored, asked, token
+
+
+def _read(read: tiles.Reader, path: str) -> bytes | None:
+    try:
+        return read(path)
+    except (OSError, KeyError):
+        return None
 
 
 def judge(

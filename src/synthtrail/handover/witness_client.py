@@ -4,11 +4,15 @@ A witness is named by a URL (asked at once) or by a drop folder (a file is left 
 call). A log need not know what a witness signed last: it asks from size 0, and a 409 tells.
 
 Cosignatures go to two places. The published checkpoint shows them until the next append replaces it; a copy stays at
-``ledger/cosigned/<size>``, since whoever verifies a longer log can still hold it against that earlier size.
+``ledger/cosigned/<size>``, since whoever verifies a longer log can still hold it against that earlier size. A lock
+beside the copies (``ledger/cosigned/.lock``) lets those who ask at once take turns to add theirs: no line is lost.
 """
 
+import fcntl
+import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -115,16 +119,29 @@ def keep(ledger: Path, signed: bytes, lines: Sequence[NoteSignature], publish: C
     """
     text, published = note.parse(signed)
     copy = ledger / COSIGNED / str(note.parse_checkpoint(text).size)
-    base = copy.read_bytes() if copy.is_file() else signed
-    copied, present = note.parse(base)
-    if copied != text:
-        raise StorageError(f"{copy} is a checkpoint of another history")
-    known = {(item.name, item.key_id) for item in present}
-    missing = [item for item in published if (item.name, item.key_id) not in known]
-    kept = witness.merge(base, [*missing, *lines])
-    files.write_bytes(copy, kept)
-    publish(kept)
+    with _alone(copy.parent):
+        base = copy.read_bytes() if copy.is_file() else signed
+        copied, present = note.parse(base)
+        if copied != text:
+            raise StorageError(f"{copy} is a checkpoint of another history")
+        known = {(item.name, item.key_id) for item in present}
+        missing = [item for item in published if (item.name, item.key_id) not in known]
+        kept = witness.merge(base, [*missing, *lines])
+        files.write_bytes(copy, kept)
+        publish(kept)
     return kept
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Let one process at a time add to the copies in `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _asked(path: Path) -> int:
