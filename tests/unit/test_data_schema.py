@@ -55,7 +55,7 @@ def test_kinds_are_told_apart() -> None:
         "moment": "datetime",
         "constant": "integer",
         "never": "continuous",
-        "outcome": "category",
+        "outcome": "boolean",
     }
     assert (schema.column("price").decimals, schema.column("raw").decimals) == (2, None)
     assert (schema.column("day").decimals, schema.column("moment").decimals) == (None, 0)
@@ -81,6 +81,22 @@ def test_numbers_and_restore_are_inverse() -> None:
         if column.kind in ("continuous", "integer", "datetime") and column.name != "never":
             back = restore(numbers(table[column.name], column), column)
             pd.testing.assert_series_equal(back, table[column.name], check_names=False)
+
+
+def test_whole_numbers_that_floats_cannot_tell_apart_come_back_exactly() -> None:
+    """Beyond 2^53, and beyond 2^63 without sign, neighbours stay neighbours, gaps included."""
+    at = np.arange(100)
+    table = pd.DataFrame(
+        {
+            "wide": 2**53 + at % 17 * 3 + 1,
+            "huge": pd.Series(2**63 + at.astype("uint64") % 7, dtype="uint64"),
+            "low": -(2**60) + at % 5,
+            "gaps": pd.Series(2**60 + at % 7, dtype="Int64").mask(pd.Series(at % 9 == 0)),
+        }
+    )
+    for column in infer(table):
+        back = restore(numbers(table[column.name], column), column)
+        pd.testing.assert_series_equal(back, table[column.name], check_names=False)
 
 
 def test_restored_numbers_keep_grid_and_range() -> None:
@@ -133,17 +149,21 @@ def test_other_columns_and_types_are_violations() -> None:
             "a",
             "target 'a' has missing values; drop those rows in the source",
         ),
-        (pd.DataFrame({"a": [1.0, np.inf]}), None, "column 'a' holds infinities; correct them in the source"),
+        (
+            pd.DataFrame({"a": [1.0, np.inf]}),
+            None,
+            "column 'a' holds 1 infinities; correct them, or say `columns: {a: {infinite: missing}}`",
+        ),
         (
             pd.DataFrame({"a": pd.Series(["x", 1], dtype=object)}),
             None,
             "column 'a' mixes texts with other values; make it one type",
         ),
         (
-            pd.DataFrame({"name": [f"person {i}" for i in range(60)]}),
+            pd.DataFrame({"name": [f"{chr(97 + i % 26)} person {i * i}" for i in range(60)]}),
             None,
-            "column 'name' has 60 different texts in 60 rows: an identifier or free text, "
-            "which must not be released; drop it in the source",
+            "identifiers or free text, which must not be released: 'name' (60 different texts in 60 rows); leave them "
+            "out with `drop: [name]`, or name a kind for each under `columns:` (identifier: made anew; category)",
         ),
     ],
 )

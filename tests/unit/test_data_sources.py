@@ -85,10 +85,9 @@ def test_own_csv(tmp_path: Path) -> None:
     ("name", "content", "message"),
     [
         ("a.csv", None, "no such file; put it there or correct `source:`"),
-        ("a.xlsx", b"", "'.xlsx' is not one of .csv, .parquet, .yaml; convert it"),
-        ("a.csv", b"x\n\xff\n", "not UTF-8 at byte 2; save it as UTF-8"),
-        ("a.csv", b"", "not a comma-separated table"),
-        ("a.csv", b"x,y\n1,2\n1,2,3,4\n", "not a comma-separated table"),
+        ("a.odt", b"", "'.odt' is none of .csv, .tsv, .xlsx, .parquet, .yaml; convert it"),
+        ("a.csv", b"", "the file is empty"),
+        ("a.csv", b"x,y\n1,2\n1,2,3,4\n", "row 3 has 4 fields, the first line 2"),
         ("a.csv", b"x,z\n1,2\n", "no target column 'y'; there are: x, z"),
         ("a.parquet", b"junk", "not a readable Parquet file"),
     ],

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from synthtrail.data.constraints import bound
 from synthtrail.data.schema import infer
 from synthtrail.evaluation.expectations import image_facts, image_rules, run, suite_text, table_rules, words
 
@@ -115,6 +116,23 @@ def test_the_copy_for_git_is_the_same_every_time() -> None:
     assert first == again
     assert first.endswith("}\n")
     assert '"id"' not in first
+
+
+def test_constraints_and_identifiers_are_expectations() -> None:
+    """A broken rule between columns and a repeated identifier are found; the sound table keeps both."""
+    low = np.random.default_rng(0).integers(0, 50, N)
+    table = pd.DataFrame({"row_id": [f"P{i * 7:04}" for i in range(N)], "low": low, "high": low + np.arange(N) % 9})
+    schema = bound(["low <= high"], infer(table), table, least=1)
+    rules = table_rules(schema, N)
+    assert broken(run(table, "t", rules, "confidential", schema)) == []
+    bad = table.assign(row_id=table["row_id"].where(table.index > 1, "P0000"), high=table["high"].clip(upper=20))
+    found = run(bad, "t", rules, "confidential", schema)
+    assert broken(found) == [
+        ("row_id", "expect_column_values_to_be_unique"),
+        ("low <= high", "expect_column_values_to_be_in_set"),
+    ]
+    assert words(found["results"][-1]) == "kept by every row"
+    assert "P0000" not in json.dumps(found)
 
 
 def test_images_are_checked_by_their_facts() -> None:

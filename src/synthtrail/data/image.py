@@ -37,7 +37,6 @@ from PIL import Image, UnidentifiedImageError
 from synthtrail.data.errors import CodecError, SchemaError, SourceError
 from synthtrail.data.schema import Violation
 from synthtrail.data.tabular import TableWriter, read_table
-from synthtrail.storage import files
 
 SHARD = 10_000  # images a file
 PIECE = 1_000  # images encoded at once; divides SHARD
@@ -55,6 +54,11 @@ class ImageSet:
 
     def __len__(self) -> int:
         return len(self.pixels)
+
+
+def numbered(first: int, count: int) -> tuple[str, ...]:
+    """Return the names of `count` generated images from number `first` on."""
+    return tuple(f"{i:08d}.png" for i in range(first, first + count))
 
 
 @dataclass(frozen=True)
@@ -101,8 +105,7 @@ class ImageCodec:
         """Turn (N, C, H, W) and class numbers into images named from number `first` on."""
         pixels = np.round((values.transpose(0, 2, 3, 1) + 1) * 127.5).clip(0, 255)
         labels = np.array(self.schema.classes, dtype=object)[numbers]
-        names = tuple(f"{i:08d}.png" for i in range(first, first + len(values)))
-        return ImageSet(pixels.astype(np.uint8), labels, names)
+        return ImageSet(pixels.astype(np.uint8), labels, numbered(first, len(values)))
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values; `from_json` gives back an equal codec."""
@@ -124,16 +127,20 @@ class Images:
 
     def write(self, folder: Path, part: str, batches: Iterable[ImageSet], *, salt: bytes | None = None) -> int:
         """Write the shards and manifest of a part; return the number of images."""
-        lines: list[str] = []
-        for number, pieces in groupby(_pieces(batches), key=itemgetter(0)):
-            with TableWriter(folder / f"{part}-{number:05d}.parquet", salt=salt) as writer:
-                for _, frame in pieces:
-                    writer.write(frame)
-                    lines += _manifest(frame)
-        if not lines:
-            raise CodecError(f"{folder}: no images to write; ask for at least one")
-        files.write_text(folder / _manifest_name(part), "".join(lines))
-        return len(lines)
+        folder.mkdir(parents=True, exist_ok=True)
+        manifest, written = folder / _manifest_name(part), 0
+        stage = manifest.with_name(f".{manifest.name}.part")
+        try:
+            with stage.open("w", encoding="utf-8", newline="\n") as file:  # the names of millions do not fit in memory
+                for lines in _shards(folder, part, batches, salt):
+                    file.writelines(lines)
+                    written += len(lines)
+            if not written:
+                raise CodecError(f"{folder}: no images to write; ask for at least one")
+            stage.replace(manifest)
+        finally:
+            stage.unlink(missing_ok=True)
+        return written
 
     def read(self, folder: Path, part: str) -> ImageSet:
         """Read a part; `SourceError` if shards are absent, unreadable or differ from the manifest."""
@@ -208,6 +215,15 @@ def decode_png(png: bytes, name: str) -> Pixels:
     except (UnidentifiedImageError, OSError) as error:
         raise SourceError(f"{name}: not a readable image; replace or remove it") from error
     return kept[:, :, None] if kept.ndim == 2 else kept
+
+
+def _shards(folder: Path, part: str, batches: Iterable[ImageSet], salt: bytes | None) -> Iterator[list[str]]:
+    """Write the shards of a part, and yield the lines of its manifest as they come."""
+    for number, pieces in groupby(_pieces(batches), key=itemgetter(0)):
+        with TableWriter(folder / f"{part}-{number:05d}.parquet", salt=salt) as writer:
+            for _, frame in pieces:
+                writer.write(frame)
+                yield _manifest(frame)
 
 
 def _pieces(batches: Iterable[ImageSet]) -> Iterator[tuple[int, pd.DataFrame]]:

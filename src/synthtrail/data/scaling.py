@@ -32,6 +32,7 @@ from synthtrail.data.errors import CodecError
 from synthtrail.data.schema import NUMERIC, Column, Schema
 
 Floats = NDArray[np.float32]
+MOST_PLACES = 2_000  # of one column
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,16 @@ class TableScaler:
 
     @classmethod
     def fit(cls, train: pd.DataFrame, schema: Schema) -> "TableScaler":
-        """Take means and deviations from training rows; a constant column keeps deviation 1."""
+        """Take means and deviations from training rows; a constant column keeps deviation 1.
+
+        Raises `CodecError` for a column of more than `MOST_PLACES` categories: one-hot rows would fill the memory.
+        """
+        for column in schema:
+            if len(column.categories) > MOST_PLACES and column.name != schema.target:
+                told = f"column {column.name!r} has {len(column.categories):,} categories, more than {MOST_PLACES:,}"
+                raise CodecError(
+                    f"{told} for this synthesizer; take one that learns codes (wgan_gp), or drop the column"
+                )
         moments = [_moments(train[column.name], column) for column in schema]
         return cls(schema, tuple(m for m, _ in moments), tuple(d for _, d in moments))
 
@@ -92,7 +102,7 @@ class TableScaler:
     def _encode(self, series: pd.Series, column: Column) -> NDArray[np.float64]:
         if column.kind in NUMERIC:
             mean, deviation = self._moments_of(column)
-            values = (schemas.numbers(series, column) - mean) / deviation
+            values = (_within(schemas.numbers(series, column), column) - mean) / deviation
             absent = np.isnan(values)
             places = [np.where(absent, 0.0, values)] + ([absent.astype(float)] if column.missing_rate else [])
             return np.stack(places, axis=1)
@@ -125,5 +135,10 @@ def _blocks(column: Column) -> tuple[tuple[str, int], ...]:
 def _moments(series: pd.Series, column: Column) -> tuple[float, float]:
     if column.kind not in NUMERIC or not series.notna().any():
         return 0.0, 1.0
-    values = schemas.numbers(series.dropna(), column)
+    values = _within(schemas.numbers(series.dropna(), column), column)
     return float(values.mean()), float(values.std()) or 1.0
+
+
+def _within(values: NDArray[np.float64], column: Column) -> NDArray[np.float64]:
+    """Return numbers (N,) with those beyond the schema's ends on them, so that a mean tells of no extreme."""
+    return values if column.minimum is None else values.clip(*schemas.bounds(column))

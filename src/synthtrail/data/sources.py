@@ -3,8 +3,8 @@
 `read` takes a path and goes by its suffix:
 
     .yaml            a descriptor in catalog/sources/ (below)
-    .csv             UTF-8, comma-separated, a header line; texts that all read as ISO dates become
-                     dates, "" and NA are missing
+    .csv .tsv .txt   delimited text, see `delimited` and `texts`; also packed, as .csv.gz
+    .xlsx            Excel, see `sheets`; the first sheet, or `read: {sheet: ...}`, or FILE.xlsx#SHEET
     .parquet         with the types it has
 
 A descriptor names a data set inside an installed package, so it needs no network, with its licence
@@ -23,11 +23,13 @@ Canonical content. Table: the CSV with a header line, LF, and the shortest decim
 to the same numbers. Images: a line "<sha256 of the pixel bytes (H, W, C)>  <name> <label>" each.
 """
 
+import gzip
 import hashlib
 import io
 import re
+import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -36,13 +38,23 @@ import pandas as pd
 import yaml
 from numpy.typing import NDArray
 
+from synthtrail.data import delimited, sheets
+from synthtrail.data.asked import Asked
+from synthtrail.data.delimited import How, Read
 from synthtrail.data.errors import SourceError
 from synthtrail.data.image import ImageSet
+from synthtrail.data.names import tidy
 from synthtrail.data.tabular import read_table
+from synthtrail.data.texts import Spelling
 
 FIELDS = {"kind", "loader", "modality", "target", "title", "url", "licence", "citation", "sha256"}
 Maker = Callable[["_Bunch", Mapping[str, Any]], pd.DataFrame | ImageSet]
-ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?)?")
+TEXT = (".csv", ".tsv", ".tab", ".txt", ".data")
+SHEET = (".xlsx", ".xlsm")
+PARQUET = (".parquet", ".pq")
+PLAIN = How()  # nothing said of the file
+NONE: Mapping[str, Asked] = {}
+LIMIT_BYTES = 8 << 30  # of a file, unpacked
 
 
 class _Bunch(Protocol):
@@ -57,33 +69,84 @@ class _Bunch(Protocol):
 
 @dataclass(frozen=True)
 class Source:
-    """A data set in memory, the digest of its content, and what is declared about it."""
+    """A data set in memory, the digest of its content, and what is declared about it.
+
+    Of a text file or workbook, `spelt` is how each column was written, `detected` what was found out about the file.
+    """
 
     modality: str
     data: pd.DataFrame | ImageSet
     target: str | None
     sha256: str
     facts: Mapping[str, str] = field(default_factory=dict)
+    spelt: Mapping[str, Spelling] = field(default_factory=dict)
+    detected: Mapping[str, str] = field(default_factory=dict)
 
 
-def read(path: Path, target: str | None = None) -> Source:
-    """Read a descriptor, CSV or Parquet file; `target` is the target column of a file of one's own.
+def read(path: Path, target: str | None = None, how: How = PLAIN, columns: Mapping[str, Asked] = NONE) -> Source:
+    """Read a descriptor or a table's file; `target` is the target column of a file of one's own.
 
-    For a file the digest is that of its bytes. Raises `SourceError` if it cannot be read or does not
-    have the declared digest.
+    `how` and `columns` are what params.yaml says of the file and of its columns. For a file the digest is that of its
+    bytes. Raises `SourceError` if it cannot be read or does not have the declared digest.
     """
+    path, _, sheet = _sheet(path)
     if not path.is_file():
         raise SourceError(f"{path}: no such file; put it there or correct `source:`")
     if path.suffix == ".yaml":
         return _read_descriptor(path)
-    readers: dict[str, Callable[[Path], pd.DataFrame]] = {".csv": _csv, ".parquet": read_table}
-    if path.suffix not in readers:
-        raise SourceError(f"{path}: {path.suffix!r} is not one of .csv, .parquet, .yaml; convert it")
-    table = readers[path.suffix](path)
-    if target is not None and target not in table.columns:
-        there = ", ".join(map(str, table.columns))
+    data = path.read_bytes()
+    try:
+        found = _read_table(path, _unpacked(path, data), replace(how, sheet=sheet or how.sheet), columns)
+    except SourceError as error:
+        told = str(error) if str(error).startswith(str(path)) else f"{path}: {error}"
+        raise SourceError(told) from error.__cause__
+    if target is not None and target not in found.table.columns:
+        there = ", ".join(map(str, found.table.columns[:20]))
         raise SourceError(f"{path}: no target column {target!r}; there are: {there}")
-    return Source("tabular", table, target, hashlib.sha256(path.read_bytes()).hexdigest())
+    sha256 = hashlib.sha256(data).hexdigest()
+    return Source("tabular", found.table, target, sha256, spelt=found.spelt, detected=found.detected)
+
+
+def _sheet(path: Path) -> tuple[Path, str, str]:
+    """Return the file, and the sheet that `FILE.xlsx#SHEET` names."""
+    name, mark, sheet = str(path).rpartition("#")
+    named = bool(mark) and Path(name).suffix.lower() in SHEET and not path.exists()
+    return (Path(name), mark, sheet) if named else (path, "", "")
+
+
+def _unpacked(path: Path, data: bytes) -> bytes:
+    if path.suffix.lower() == ".gz":
+        try:
+            with gzip.open(io.BytesIO(data)) as packed:
+                data = packed.read(LIMIT_BYTES + 1)
+        except (OSError, EOFError, zlib.error) as error:
+            raise SourceError("not a whole gzip file; fetch it again") from error
+    if len(data) > LIMIT_BYTES:
+        raise SourceError(f"more than {LIMIT_BYTES >> 30} GiB; store it as Parquet, or take fewer rows")
+    return data
+
+
+def _read_table(path: Path, data: bytes, how: How, columns: Mapping[str, Asked]) -> Read:
+    suffix = Path(path.stem if path.suffix.lower() == ".gz" else path.name).suffix.lower()
+    if suffix in TEXT:
+        return delimited.read(data, how, columns)
+    if suffix in SHEET:
+        return sheets.read(data, how.sheet, how, columns)
+    if suffix in PARQUET:
+        return _parquet(path)
+    raise SourceError(
+        f"{suffix or 'a name without ending'!r} is none of .csv, .tsv, .xlsx, .parquet, .yaml; convert it"
+    )
+
+
+def _parquet(path: Path) -> Read:
+    table = read_table(path)
+    if not isinstance(table.index, pd.RangeIndex):
+        table = table.reset_index()  # pandas keeps an index as a column, and so do we
+    table.columns = pd.Index(tidy(list(table.columns)))
+    if len(table) == 0:
+        raise SourceError("no rows; check where it comes from")
+    return Read(table.reset_index(drop=True), {}, {})
 
 
 def content_sha256(data: pd.DataFrame | ImageSet) -> str:
@@ -93,27 +156,6 @@ def content_sha256(data: pd.DataFrame | ImageSet) -> str:
     rows = zip(data.pixels, data.names, data.labels, strict=True)
     lines = (f"{hashlib.sha256(p.tobytes()).hexdigest()}  {n} {y}\n" for p, n, y in rows)
     return hashlib.sha256("".join(lines).encode()).hexdigest()
-
-
-def _csv(path: Path) -> pd.DataFrame:
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-        table = pd.read_csv(io.StringIO(text), keep_default_na=False, na_values=["", "NA"], low_memory=False)
-    except UnicodeDecodeError as error:
-        raise SourceError(f"{path}: not UTF-8 at byte {error.start}; save it as UTF-8") from error
-    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        reason = str(error).splitlines()[0]
-        raise SourceError(f"{path}: not a comma-separated table ({reason}); correct it") from error
-    return table.apply(_with_dates)
-
-
-def _with_dates(series: pd.Series) -> pd.Series:
-    present = series.dropna()
-    if present.empty or not pd.api.types.is_string_dtype(series.dtype):
-        return series
-    if not present.str.fullmatch(ISO_DATE).all():
-        return series
-    return pd.to_datetime(series, format="ISO8601", errors="coerce")
 
 
 def _read_descriptor(path: Path) -> Source:

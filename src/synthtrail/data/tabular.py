@@ -19,12 +19,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from synthtrail.data import inference
 from synthtrail.data import schema as schemas
 from synthtrail.data.codec import TableCodec
 from synthtrail.data.errors import CodecError, SourceError
 from synthtrail.data.schema import NUMERIC, Schema, Violation
 
 SALT_KEY = b"synthtrail.salt"
+ROW_GROUP = 8192  # rows; a file of many small groups is larger and slower to read
 
 
 class TableWriter:
@@ -71,6 +73,18 @@ class TableWriter:
             self._stage.unlink()
 
 
+def gathered(batches: Iterable[pd.DataFrame], least: int = ROW_GROUP) -> Iterator[pd.DataFrame]:
+    """Yield the rows of `batches` with small ones put together, so that each but the last has `least` rows or more."""
+    waiting: list[pd.DataFrame] = []
+    for batch in batches:
+        waiting.append(batch[list(waiting[0].columns)] if waiting else batch)  # KeyError if one is absent
+        if sum(map(len, waiting)) >= least:
+            yield pd.concat(waiting, ignore_index=True) if len(waiting) > 1 else batch
+            waiting = []
+    if waiting:
+        yield pd.concat(waiting, ignore_index=True) if len(waiting) > 1 else waiting[0]
+
+
 def read_table(path: Path) -> pd.DataFrame:
     """Read a Parquet file with the types it was written with; `SourceError` if it is not one."""
     try:
@@ -106,7 +120,7 @@ class Tabular:
     ) -> int:
         """Write `<part>.parquet` from batches of rows; return the number of rows."""
         with TableWriter(folder / f"{part}.parquet", salt=salt) as writer:
-            for batch in batches:
+            for batch in gathered(batches):
                 writer.write(batch)
         return writer.rows
 
@@ -136,7 +150,7 @@ class Tabular:
 
     def labels(self, data: pd.DataFrame, target: str | None) -> NDArray[Any] | None:
         """Return the labels to stratify by (N,), or None if the target is absent or a number."""
-        if target is None or schemas.infer(data, target).column(target).kind in NUMERIC:
+        if target is None or inference.classify(data[target], 0, is_target=True) in NUMERIC:
             return None
         return data[target].astype(str).to_numpy(dtype=object)
 

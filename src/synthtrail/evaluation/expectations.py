@@ -29,7 +29,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from synthtrail.data.schema import Column, Schema
+from synthtrail.data import constraints
+from synthtrail.data.schema import Column, Identifier, Schema
+from synthtrail.data.values import offset
 
 Rule = Mapping[str, Any]
 
@@ -55,14 +57,17 @@ COUNTS = ("element_count", "unexpected_count", "unexpected_percent", "missing_co
 
 def table_rules(schema: Schema, count: int | None = None) -> list[Rule]:
     """Return the rules for a table of `schema`; `count` is the number of rows asked for, if known."""
-    names = list(schema.names)
+    names = list(schema.order)
     continuous = [column.name for column in schema if column.kind == "continuous"]
     found = [_rule("expect_table_columns_to_match_ordered_list", column_list=names), _row_count(count)]
     for column in schema:
         found += _column_rules(column)
-    if len(continuous) >= MANY_NUMBERS:
-        found.append(_rule("expect_compound_columns_to_be_unique", column_list=names, mostly=MOSTLY_UNIQUE))
-    return found
+    for key in schema.identifiers:
+        found += _identifier_rules(key)
+    if len(continuous) >= MANY_NUMBERS:  # identifiers are unique of themselves
+        learnt = list(schema.names)
+        found.append(_rule("expect_compound_columns_to_be_unique", column_list=learnt, mostly=MOSTLY_UNIQUE))
+    return found + [_constraint(text) for text in schema.constraints]
 
 
 def image_rules(size: tuple[int, int, int], labels: Sequence[str], count: int | None = None) -> list[Rule]:
@@ -98,10 +103,20 @@ def suite_text(name: str, rules: Sequence[Rule], data_class: str) -> str:
     return json.dumps(suite, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def run(table: pd.DataFrame, name: str, rules: Sequence[Rule], data_class: str) -> dict[str, Any]:
-    """Validate `table` through a checkpoint; return counts as plain JSON, in the order of `rules`."""
+def run(
+    table: pd.DataFrame, name: str, rules: Sequence[Rule], data_class: str, schema: Schema | None = None
+) -> dict[str, Any]:
+    """Validate `table` through a checkpoint; return counts as plain JSON, in the order of `rules`.
+
+    Rules with a `constraint` are about whether each row keeps it, which takes the `schema`, and come last.
+    """
+    of_columns = [rule for rule in rules if "constraint" not in rule]
+    of_rows = [rule for rule in rules if "constraint" in rule]
     with _quiet():
-        found = _run_checkpoint(table, name, rules)
+        found = _run_checkpoint(table, name, of_columns)
+        if of_rows and schema is not None:
+            found += _run_checkpoint(_kept(table, of_rows, schema), name, of_rows)
+    rules = [*of_columns, *(of_rows if schema is not None else [])]
     shown = [_outcome(rule, one, data_class) for rule, one in zip(rules, found, strict=True)]
     passed = sum(one["success"] for one in shown)
     return {
@@ -148,6 +163,8 @@ def words(rule: Mapping[str, Any]) -> str:
     """
     kwargs = _Withheld({key: _plain(value) for key, value in rule["kwargs"].items()})
     kind = str(rule["type"])
+    if rule["kwargs"].get("value_set") == [True]:
+        return "kept by every row"
     return PHRASES.get(kind, kind.removeprefix("expect_").replace("_", " ")).format_map(kwargs)
 
 
@@ -170,6 +187,32 @@ def _rule(kind: str, **kwargs: object) -> Rule:
     return {"type": kind, "kwargs": kwargs}
 
 
+def _constraint(text: str) -> Rule:
+    """Return the rule that every row keeps a constraint: its column holds True."""
+    return {**_rule("expect_column_values_to_be_in_set", column=text, value_set=[True]), "constraint": text}
+
+
+def _kept(table: pd.DataFrame, rules: Sequence[Rule], schema: Schema) -> pd.DataFrame:
+    """Return a column of booleans for each constraint: whether each row (N,) keeps it."""
+    columns: dict[str, Any] = {}
+    for rule in rules:
+        try:
+            columns[rule["constraint"]] = ~constraints.parse(rule["constraint"]).broken(table, schema)
+        except (KeyError, ValueError, TypeError):  # a column is absent or of another type, which other rules find
+            columns[rule["constraint"]] = np.zeros(len(table), dtype=bool)
+    return pd.DataFrame(columns, index=table.index)
+
+
+def _identifier_rules(key: Identifier) -> list[Rule]:
+    typed = _rule("expect_column_values_to_be_of_type", column=key.name, type_=_type_name(key.dtype))
+    found = [typed, _missing(key)]
+    return (
+        [*found, _rule("expect_column_values_to_be_unique", column=key.name, mostly=1.0)]
+        if key.distinct == 1
+        else found
+    )
+
+
 def _row_count(count: int | None) -> Rule:
     if count is None:
         return _rule("expect_table_row_count_to_be_between", min_value=1)
@@ -177,16 +220,17 @@ def _row_count(count: int | None) -> Rule:
 
 
 def _column_rules(column: Column) -> list[Rule]:
-    found = [_rule("expect_column_values_to_be_of_type", column=column.name, type_=_type_name(column))]
+    found = [_rule("expect_column_values_to_be_of_type", column=column.name, type_=_type_name(column.dtype))]
     if column.categories:
         found.append(_rule("expect_column_values_to_be_in_set", column=column.name, value_set=list(column.categories)))
-    if column.minimum is not None:
+    # Times are texts, and the library compares whole numbers as floats, which are too coarse for the largest.
+    if column.minimum is not None and column.kind != "time" and not offset(column):
         span = {"min_value": column.minimum, "max_value": column.maximum}
         found.append(_rule("expect_column_values_to_be_between", column=column.name, **span))
     return [*found, _missing(column)]
 
 
-def _missing(column: Column) -> Rule:
+def _missing(column: Column | Identifier) -> Rule:
     if not column.missing_rate:
         return _rule("expect_column_values_to_not_be_null", column=column.name)
     present = 1.0 - column.missing_rate
@@ -194,9 +238,9 @@ def _missing(column: Column) -> Rule:
     return _rule("expect_column_proportion_of_non_null_values_to_be_between", column=column.name, **span)
 
 
-def _type_name(column: Column) -> str:
+def _type_name(name: str) -> str:
     """Return the library's name for a pandas dtype, which it looks up in NumPy and in pandas."""
-    dtype = pd.api.types.pandas_dtype(column.dtype)
+    dtype = pd.api.types.pandas_dtype(name)
     if isinstance(dtype, pd.CategoricalDtype | pd.DatetimeTZDtype):
         return dtype.type.__name__
     return "str" if dtype.type is str else np.dtype(dtype.type).name
@@ -213,6 +257,8 @@ def _typed(rule: Rule, table: pd.DataFrame) -> Mapping[str, Any]:
 
 
 def _structure(rule: Rule) -> dict[str, Any]:
+    if "constraint" in rule:  # which a person wrote
+        return dict(rule)
     kept = {key: value for key, value in rule["kwargs"].items() if key not in VALUE_BEARING}
     withheld = sorted(set(rule["kwargs"]) - set(kept))
     return {"type": rule["type"], "kwargs": kept, **({"withheld": withheld} if withheld else {})}

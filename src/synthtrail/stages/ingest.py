@@ -1,14 +1,15 @@
 """`ingest`: read the source, check by what right it is used, infer its schema, plan the later stages.
 
 In: the source that `params.yaml` names. Out: `raw/` (the data as read, its schema), `plan/` (what the later stages
-are asked to do). Nothing is dropped: what was read is what is written, and the record counts it.
+are asked to do). No row is dropped: what was read is what is written, and the record counts it; columns are left out
+only where `params.yaml` says so.
 """
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 from synthtrail import params
-from synthtrail.data import sources
 from synthtrail.data.registry import MODALITIES
 from synthtrail.data.sources import Source
 from synthtrail.lineage import Work
@@ -16,28 +17,43 @@ from synthtrail.params import Experiment
 from synthtrail.stages.context import Context, StageError
 from synthtrail.stages.parts import salted
 from synthtrail.stages.plan import write_plans
-from synthtrail.storage.files import staged_folder, write_json
+from synthtrail.stages.tables import read_source
+from synthtrail.storage.files import write_json
 
 
 def ingest(context: Context) -> None:
     """Run the stage for the experiment of `context`."""
     asked = params.one(Path("params.yaml"), context.name)
-    source = sources.read(Path(asked.source), asked.target)
+    source, described = read_source(asked)
     experiment = reconcile(asked, source)
     modality = MODALITIES[experiment.modality]
-    schema = modality.infer(source.data, experiment.target)
+    schema = described or modality.infer(source.data, experiment.target)
     salts = context.salts(experiment.data_class, source.sha256)
-    with staged_folder(context.layout.raw) as folder:
+    with context.output(context.layout.raw) as folder:
         count = modality.write(folder, modality.whole, [source.data], salt=salts(modality.whole))
         write_json(folder / "schema.json", salted(schema.to_json(), salts("schema.json")))
     write_plans(experiment, context.layout.plan("train").parent)
+    check_unchanged(asked)
     work = Work(
         subject=context.layout.raw,
-        params={"modality": experiment.modality, "target": experiment.target},
-        facts={"items": count},
+        params=shown_params(experiment),
+        facts={"items": count} | {f"detected.{name}": found for name, found in source.detected.items()},
         source=provenance(experiment, source),
     )
     context.record(experiment.data_class, 0, work)  # nothing here is random
+
+
+def check_unchanged(asked: Experiment) -> None:
+    """Raise `StageError` if params.yaml was edited meanwhile: DVC would take the new settings for those at work."""
+    if params.load(Path("params.yaml")).get(asked.name) != asked:
+        raise StageError(f"params.yaml: experiments.{asked.name} was edited while it was read; run `dvc repro` again")
+
+
+def shown_params(experiment: Experiment) -> dict[str, Any]:
+    """Return what params.yaml says of the data, for the record; facts of columns stand in the schema."""
+    told = {"modality": experiment.modality, "target": experiment.target}
+    given = {"drop": experiment.drop, "constraints": [str(rule) for rule in experiment.constraints]}
+    return told | {name: value for name, value in given.items() if value}
 
 
 def reconcile(asked: Experiment, source: Source) -> Experiment:

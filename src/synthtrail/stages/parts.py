@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from synthtrail.data.registry import MODALITIES
@@ -26,6 +27,11 @@ def read_codec(context: Context) -> Any:
 
 def read(context: Context, name: str) -> dict[str, Any]:
     """Return a JSON object of the split without its salt."""
-    value = json.loads((context.layout.split / name).read_bytes())
+    return read_json(context.layout.split / name)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return a JSON object that a stage wrote, without its salt."""
+    value = json.loads(path.read_bytes())
     value.pop("salt", None)
     return dict(value)

@@ -19,14 +19,15 @@ Plan = dict[str, Any]
 def plans(experiment: Experiment) -> dict[str, Plan]:
     """Return the plan of every stage that comes after `ingest`."""
     common = {"class": experiment.data_class, "modality": experiment.modality, "seed": experiment.seed}
-    count = {"count": experiment.generate.count}
+    count = {"count": experiment.generate.rows}
     model = {"name": experiment.model.name, "settings": dict(experiment.model.settings)}
     return {
         "preprocess": common
         | count
-        | {"bins": experiment.bins, "holdout": experiment.holdout, "target": experiment.target},
-        "train": common | {"model": model},
-        "generate": common | count,
+        | {"bins": experiment.bins, "holdout": experiment.holdout, "target": experiment.target}
+        | {"rare_min": experiment.rare_min},
+        "train": common | {"model": model, "devices": experiment.devices},
+        "generate": common | count | {"conditions": dict(experiment.generate.conditions)},
         "validate": common | count | {"thresholds": asdict(experiment.validate)},
     }
 

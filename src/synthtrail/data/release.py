@@ -1,0 +1,39 @@
+"""The last steps before rows are released: identifiers made anew, columns in their order.
+
+>>> from synthtrail.data.columns import Column, Identifier
+>>> schema = Schema((Column("age", "integer", "int64", (), 0, 99),), identifiers=(Identifier("key", 0, "str", "#"),))
+>>> next(completed([pd.DataFrame({"age": [3, 4]})], schema, seed=0)).to_dict("list")
+{'key': ['1', '2'], 'age': [3, 4]}
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from synthtrail.data import identifiers
+from synthtrail.data.columns import Schema
+from synthtrail.data.constraints import Keeper
+
+
+def keeper(schema: Any, seed: int) -> Keeper | None:
+    """Return what keeps the rules of a table's schema, None if it has none (or is not a table's)."""
+    return Keeper(schema, seed) if isinstance(schema, Schema) and schema.constraints else None
+
+
+def completed(batches: Iterable[Any], schema: Any, seed: int) -> Iterator[Any]:
+    """Yield batches of rows with the identifiers of a table's schema put in; other data pass as they are."""
+    if not isinstance(schema, Schema) or not schema.identifiers:
+        yield from batches
+        return
+    keys = np.random.SeedSequence([seed, 80]).generate_state(len(schema.identifiers)).tolist()
+    first = 0
+    for batch in batches:
+        made = {
+            one.name: identifiers.make(one, len(batch), first=first, seed=key)
+            for one, key in zip(schema.identifiers, keys, strict=True)
+        }
+        rows = pd.DataFrame({name: made[name] if name in made else batch[name] for name in schema.order})
+        yield rows
+        first += len(batch)
