@@ -14,15 +14,21 @@ import hashlib
 import json
 import logging
 import os
+import shutil
+import socket
+import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # a dead server otherwise hangs for four minutes
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")  # seconds, of 120
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 
 import mlflow
@@ -39,6 +45,8 @@ from mlflow.entities import (
     RunTag,
 )
 from mlflow.exceptions import MlflowException
+from requests.exceptions import RequestException
+from sqlalchemy.exc import SQLAlchemyError
 
 from synthtrail.custody import canonical
 
@@ -48,8 +56,37 @@ REPRO = "synthtrail.repro"
 STAGE = "synthtrail.stage"
 PARENT = "mlflow.parentRunId"  # the tag by which MLflow's own pages nest runs
 LEDGER_TAGS = ("ledger.entry", "ledger.origin", "ledger.size")
+RECORD = "record.sha256"
 BATCH = 500
+ANSWER = 5.0  # seconds in which a server must take a connection
 PARAM_LIMIT = 6000  # characters, MLflow's own limit for a parameter's value
+
+
+class TrackingError(Exception):
+    """MLflow does not answer, or does not take what is written; the message is the start of a line for the user."""
+
+
+@contextmanager
+def answering() -> Iterator[None]:
+    """Turn whatever MLflow raises inside the block into a `TrackingError`."""
+    try:
+        yield
+    except (MlflowException, RequestException, SQLAlchemyError) as error:
+        reason = " ".join(str(error).partition("\n")[0].split())
+        raise TrackingError(f"MLflow cannot be written ({reason[:160]})") from error
+
+
+def knock(uri: str) -> None:
+    """Raise `TrackingError` unless the server at `uri`, if it is one, takes a connection within seconds."""
+    address = urlsplit(uri)
+    if address.scheme not in ("http", "https") or address.hostname is None:
+        return
+    port = address.port or (443 if address.scheme == "https" else 80)
+    try:
+        socket.create_connection((address.hostname, port), timeout=ANSWER).close()
+    except OSError as error:
+        place = f"{address.scheme}://{address.hostname}:{port}"  # without what may be a password
+        raise TrackingError(f"MLflow at {place} does not answer ({error.strerror or error})") from error
 
 
 @dataclass(frozen=True)
@@ -76,6 +113,7 @@ class Store:
         folder.mkdir(parents=True, exist_ok=True)
         self.uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{folder / 'mlflow.db'}"
         self.artifacts = folder / "artifacts"
+        knock(self.uri)
         with locked(folder / ".lock"):  # the database's first migration does not bear company
             mlflow.set_tracking_uri(self.uri)
             self.client = MlflowClient(self.uri)
@@ -109,7 +147,11 @@ class Store:
 
     def write(self, experiment: str, parent: str, stage: StageRun) -> str:
         """Write `stage` into its run, a new child of `parent` unless it has one already, and return the run's id."""
-        run_id = stage.run_id or self.child(experiment, parent, stage.stage, stage.started)
+        run_id = (
+            stage.run_id
+            or self.unfinished(experiment, stage.tags.get(RECORD, ""))
+            or self.child(experiment, parent, stage.stage, stage.started)
+        )
         self.log(run_id, stage.params, stage.metrics, stage.tags)
         if stage.datasets:
             context = [InputTag("mlflow.data.context", stage.stage)]
@@ -121,6 +163,13 @@ class Store:
             self.log_model(run_id, experiment, stage.model)
         self.client.set_terminated(run_id, "FINISHED", end_time=stage.finished)
         return run_id
+
+    def unfinished(self, experiment: str, record: str) -> str | None:
+        """Return the run of this record that a killed `sign` left without the entry that it should lead to."""
+        query = f"tags.`{RECORD}` = '{record}'"
+        found = self.client.search_runs([self.experiment_id(experiment)], query) if record else []
+        alone = [run.info.run_id for run in found if LEDGER_TAGS[0] not in run.data.tags]
+        return str(alone[0]) if alone else None
 
     def log(
         self, run_id: str, params: Mapping[str, str], metrics: Mapping[str, float], tags: Mapping[str, str]
@@ -175,11 +224,67 @@ class Store:
             "files": listed(file_digests(run)),
         }
 
+    def purge(self, run_ids: Sequence[str]) -> dict[str, str]:
+        """Delete runs for good, with their files and models; of each `deleted`, or `absent`.
+
+        MLflow's `delete_run` only hides a run, and `mlflow gc` would empty the whole bin, others' runs included. A
+        parent that this leaves without children goes too. Raises `MlflowException` where a server does not let runs be
+        deleted.
+        """
+        store: Any = self.client._tracking_client.store
+        if not hasattr(store, "_hard_delete_run"):
+            raise MlflowException(f"{self.uri} does not let runs be deleted for good; have its owner do it")
+        told = dict.fromkeys(run_ids, "absent")
+        parents = []
+        for run_id in filter(self.has, run_ids):
+            run = self.client.get_run(run_id)
+            parents.append((str(run.info.experiment_id), str(run.data.tags.get(PARENT, ""))))
+            self._delete(store, run)
+            told[run_id] = "deleted"
+        for experiment, parent in dict.fromkeys(parents):
+            if (
+                parent
+                and self.has(parent)
+                and not self.client.search_runs([experiment], f"tags.`{PARENT}` = '{parent}'")
+            ):
+                self._delete(store, self.client.get_run(parent))
+        return told
+
+    def _delete(self, store: Any, run: Run) -> None:
+        """Delete one run, its models and its files."""
+        run_id, experiment = run.info.run_id, run.info.experiment_id
+        found = self.client.search_logged_models([experiment], f"source_run_id = '{run_id}'")
+        for model in found:
+            self.client.delete_logged_model(model.model_id)
+            store._hard_delete_logged_model(model.model_id)
+            remove_files(str(model.artifact_location))
+        self.client.delete_run(run_id)
+        store._hard_delete_run(run_id)
+        remove_files(str(run.info.artifact_uri))
+
+
+def remove_files(uri: str) -> None:
+    """Delete a run's folder of files, if it lies on this machine; it is named for the run, or holds nothing else."""
+    folder = Path(uri.removeprefix("file://"))
+    if uri.startswith("file://") and folder.is_dir():
+        shutil.rmtree(folder.parent if folder.name == "artifacts" else folder)
+
+
+def purge(root: Path, run_ids: Sequence[str]) -> dict[str, str]:
+    """Delete runs of the repository at `root` for good; nothing is created where there is no database."""
+    remote = "MLFLOW_TRACKING_URI" in os.environ
+    if not run_ids or not (remote or (root / "mlruns/mlflow.db").exists()):
+        return dict.fromkeys(run_ids, "absent")
+    return Store(root).purge(run_ids)
+
 
 class LiveRun:
-    """A stage's run that can be watched while the stage works; its metrics are written in batches."""
+    """A stage's run that can be watched while the stage works; its metrics are written in batches.
 
-    def __init__(self, store: Store, run_id: str) -> None:
+    If MLflow does not answer, or stops answering, the stage goes on without it, and `sign` writes the run later.
+    """
+
+    def __init__(self, store: Store | None, run_id: str | None) -> None:
         self.store = store
         self.run_id = run_id
         self.waiting: list[Metric] = []
@@ -188,8 +293,23 @@ class LiveRun:
     @classmethod
     def start(cls, root: Path, experiment: str, stage: str) -> "LiveRun":
         """Open a run for `stage` below the experiment's parent run of this repro."""
-        store = Store(root)
-        return cls(store, store.child(experiment, store.parent(experiment, repro_id()), stage))
+        live = cls(None, None)
+        with live.surviving(), answering():
+            store = Store(root)
+            live.run_id = store.child(experiment, store.parent(experiment, repro_id()), stage)
+            live.store = store
+        return live
+
+    @contextmanager
+    def surviving(self) -> Iterator[None]:
+        """Say once that MLflow is away, and go on without it."""
+        try:
+            with answering():
+                yield
+        except TrackingError as error:
+            sys.stderr.write(f"{error}; this stage goes on, and is not shown while it runs\n")
+            self.store = None
+            self.waiting = []
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
         """Take the values of one step; written at most every two seconds, so that training does not wait."""
@@ -198,17 +318,32 @@ class LiveRun:
         if len(self.waiting) >= BATCH or time.monotonic() - self.last > 2:
             self.flush()
 
+    def show(self, step: int, picture: bytes) -> None:
+        """Show a PNG among the run's artifacts, as it is: MLflow's own way would drop the salt that it may carry."""
+        if self.store is None:
+            return
+        with tempfile.TemporaryDirectory() as folder, self.surviving():
+            path = Path(folder) / f"step-{step:06d}.png"
+            path.write_bytes(picture)
+            self.store.client.log_artifact(self.run_id, str(path), "samples")
+
     def flush(self) -> None:
         """Write what waits."""
-        for start in range(0, len(self.waiting), BATCH):
-            self.store.client.log_batch(self.run_id, self.waiting[start : start + BATCH])
+        if self.store is None:
+            self.waiting = []
+            return
+        with self.surviving():
+            for start in range(0, len(self.waiting), BATCH):
+                self.store.client.log_batch(self.run_id, self.waiting[start : start + BATCH])
         self.waiting = []
         self.last = time.monotonic()
 
     def close(self, *, failed: bool) -> None:
         """Write what waits and end the run."""
         self.flush()
-        self.store.client.set_terminated(self.run_id, "FAILED" if failed else "FINISHED")
+        if self.store is not None:
+            with self.surviving():
+                self.store.client.set_terminated(self.run_id, "FAILED" if failed else "FINISHED")
 
 
 def repro_id() -> str:

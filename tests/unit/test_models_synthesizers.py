@@ -17,7 +17,7 @@ from safetensors import safe_open
 from synthtrail.data.codec import TableCodec
 from synthtrail.data.image import ImageCodec, Images, ImageSet
 from synthtrail.data.registry import MODALITIES
-from synthtrail.models import registry, training
+from synthtrail.models import callbacks, registry, training
 from synthtrail.models.errors import ConditionError, ModelError, ModelFileError, TrainingError
 from synthtrail.models.synthesizer import Conditions, Synthesizer, Training
 from synthtrail.params import ParamsError
@@ -30,6 +30,9 @@ QUIET = Training(seed=0, progress=False)
 Rows = pd.DataFrame | ImageSet
 TARGETS = {"tabular": "outcome", "image": "label"}
 every_synthesizer = pytest.mark.parametrize("name", NAMES)
+UNCONDITIONAL = {"gan"}
+every_conditional = pytest.mark.parametrize("name", sorted(set(NAMES) - UNCONDITIONAL))
+SCORES = {"wgan_gp"}  # whose critic gives no probabilities
 
 
 def rows_for(name: str) -> Rows:
@@ -122,7 +125,7 @@ def test_rows_come_in_batches(
     assert not same(first, second)
 
 
-@every_synthesizer
+@every_conditional
 def test_conditions_are_met(
     name: str, models: dict[str, Synthesizer[Any, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -136,7 +139,7 @@ def test_conditions_are_met(
     assert found != sorted(found)
 
 
-@every_synthesizer
+@every_conditional
 def test_without_conditions_classes_are_as_in_training(name: str, models: dict[str, Synthesizer[Any, Any]]) -> None:
     """Classes of 500 rows have the training shares within four standard errors."""
     real, made = labels_of([rows_for(name)]), labels_of(list(models[name].sample(500, seed=0)))
@@ -145,7 +148,7 @@ def test_without_conditions_classes_are_as_in_training(name: str, models: dict[s
         assert abs(made.count(label) / 500 - share) < 4 * (share * (1 - share) / 500) ** 0.5
 
 
-@every_synthesizer
+@every_conditional
 @pytest.mark.parametrize(
     ("conditions", "message"),
     [
@@ -183,18 +186,21 @@ def test_files_carry_their_salt(name: str, models: dict[str, Synthesizer[Any, An
 def test_an_interrupted_fit_ends_with_the_same_bytes(
     name: str, models: dict[str, Synthesizer[Any, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Taken up at an epoch's end, training goes on as if nothing had been; another fit does not take it up."""
+    """Taken up at an epoch's end, training says so and goes on as if nothing had been; another fit does not."""
     monkeypatch.setattr(training, "EPOCH", 5)
-    monkeypatch.setattr(training, "PAUSE", 0.0)
-    states = tmp_path / "states"
+    monkeypatch.setattr(callbacks, "PAUSE", 0.0)
+    states, whole, said = tmp_path / "states", Recorder(), list[str]()
+    fitted(name, plan=replace(QUIET, curves=whole, log_every=1)).save(tmp_path / "whole")
     with pytest.raises(InterruptedError):
         fitted(name, plan=replace(QUIET, checkpoints=states, curves=Breaker(11), log_every=1))
-    assert len(list(states.iterdir())) == 1
-    fitted(name, 1, replace(QUIET, checkpoints=states))
+    assert sorted(path.suffix for path in states.iterdir()) == [".json", ".safetensors"]
+    fitted(name, 1, replace(QUIET, checkpoints=states, tell=said.append))
+    assert said == []
     seen = Recorder()
-    fitted(name, plan=replace(QUIET, checkpoints=states, curves=seen, log_every=1)).save(tmp_path / "resumed")
-    assert [step for step, _ in seen.figures] == [11, 12]
-    models[name].save(tmp_path / "whole")
+    plan = replace(QUIET, checkpoints=states, curves=seen, log_every=1, tell=said.append)
+    fitted(name, plan=plan).save(tmp_path / "resumed")
+    assert said == ["resumed from step 10 of 12"]
+    assert seen.figures == whole.figures
     assert folder_bytes(tmp_path / "resumed") == folder_bytes(tmp_path / "whole")
     assert list(states.iterdir()) == []
 
@@ -228,21 +234,26 @@ def test_curves_are_logged_at_the_interval_and_the_end(name: str) -> None:
     seen = Recorder()
     fitted(name, plan=replace(QUIET, curves=seen, log_every=5))
     assert [step for step, _ in seen.figures] == [5, 10, 12]
-    for _, figures in seen.figures:
+    kind = "d_score_" if name in SCORES else "d_"
+    for step, figures in seen.figures:
         assert set(figures) == {
-            *("d_loss", "g_loss", "d_real", "d_fake"),
+            *("d_loss", "g_loss", f"{kind}real", f"{kind}fake"),
             *("d_gradient_norm", "g_gradient_norm", "d_weight_norm", "g_weight_norm"),
+            *(("variety",) if step == 12 else ()),
         }
         assert np.isfinite(list(figures.values())).all()
+        if name not in SCORES:
+            assert 0 < figures["d_real"] < 1
 
 
 @every_synthesizer
 def test_training_that_leaves_the_finite_numbers_ends(name: str) -> None:
-    """A rate that breaks everything ends in one clear error and not in a model of NaN."""
-    data = rows_for(name)
+    """A rate that breaks everything at lower rates too ends in one clear error and not in a model of NaN."""
+    data, said = rows_for(name), list[str]()
     model = registry.create(name, {**SMALL, "rate": 1e30})
-    with pytest.raises(TrainingError, match=r"^training is not finite at step \d+ \(.*\); lower model\.rate"):
-        model.fit(data, codec_for(name, data), QUIET)
+    with pytest.raises(TrainingError, match=r"^training is not finite \(.*\) at step 12, .*; lower model\.rate"):
+        model.fit(data, codec_for(name, data), replace(QUIET, tell=said.append))
+    assert len(said) == training.RESTARTS
 
 
 @every_synthesizer
@@ -305,7 +316,7 @@ def test_sampling_starts_without_lightning(models: dict[str, Synthesizer[Any, An
     assert subprocess.run([sys.executable, "-c", code, *folders], check=False).returncode == 0
 
 
-@pytest.mark.parametrize("name", ["cgan", "wgan_gp"])
+@pytest.mark.parametrize("name", ["cgan", "gan", "wgan_gp"])
 @pytest.mark.parametrize("target", [None, "raw"])
 def test_tables_without_classes_can_be_learnt(name: str, target: str | None) -> None:
     """Without a target, or with a number as target, rows conform and conditions are refused."""
@@ -316,6 +327,23 @@ def test_tables_without_classes_can_be_learnt(name: str, target: str | None) -> 
     assert MODALITIES["tabular"].check(next(iter(model.sample(30))), codec.schema) == []
     with pytest.raises(ConditionError, match="this model knows no classes: generate without conditions"):
         model.sample(30, {"target": "yes"})
+
+
+def test_an_unconditional_model_says_so(models: dict[str, Synthesizer[Any, Any]]) -> None:
+    """It learns classes as a column, so all of them occur, and cannot be asked for one."""
+    assert set(labels_of(list(models["gan"].sample(500)))) == set(labels_of([rows_for("gan")]))
+    with pytest.raises(ConditionError, match="this model knows no classes: generate without conditions"):
+        models["gan"].sample(9, {"target": "yes"})
+
+
+@pytest.mark.parametrize(("height", "width", "channels"), [(5, 5, 1), (4, 9, 3), (28, 28, 1)])
+def test_mlp_gan_takes_every_shape(height: int, width: int, channels: int) -> None:
+    """Square or not, grey or in colour, images come out as they went in."""
+    pixels = np.zeros((6, height, width, channels), np.uint8)
+    data = ImageSet(pixels, np.array(["a", "b"] * 3, object), tuple("abcdef"))
+    model = registry.create("mlp_gan", {**SMALL, "steps": 1})
+    model.fit(data, Images().fit_codec(data, Images().infer(data)), QUIET)
+    assert next(iter(model.sample(2))).pixels.shape == (2, height, width, channels)
 
 
 @pytest.mark.parametrize("size", [5, 12, 28])

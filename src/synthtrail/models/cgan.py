@@ -179,6 +179,11 @@ class CganObjective(Objective):
         label = functional.one_hot(self.classes[self.pick(size, random)], self.label_codes).float()
         return self.shown(self.generator.draw(label, self.settings.noise, random), label, random)
 
+    def made(self, size: int, random: torch.Generator) -> Tensor:
+        """Return generated rows (size, D)."""
+        label = functional.one_hot(self.classes[self.pick(size, random)], self.label_codes).float()
+        return self.generator.draw(label, self.settings.noise, random)
+
     def shown(self, rows: Tensor, label: Tensor, random: torch.Generator) -> Tensor:
         """Return rows as the discriminator sees them, blurred and beside their class (size, D + L)."""
         blur = torch.randn(rows.shape, generator=random, device=rows.device) * self.settings.blur

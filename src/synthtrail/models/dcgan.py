@@ -39,7 +39,6 @@ class DcganSettings:
     rate: float = 0.001
     r1: float = 1.0
     ema: float = 0.995
-    threads: int = 1
 
 
 class Dcgan(ConditionalGan[ImageSet, ImageCodec, DcganSettings]):
@@ -89,7 +88,7 @@ class Dcgan(ConditionalGan[ImageSet, ImageCodec, DcganSettings]):
     def schedule(self) -> Schedule:
         """Return the schedule."""
         s = self.settings
-        return Schedule(s.steps, s.batch, s.rate, s.rate, betas=(0.0, 0.99), ema=s.ema, threads=s.threads)
+        return Schedule(s.steps, s.batch, s.rate, s.rate, betas=(0.0, 0.99), ema=s.ema)
 
     def draw(self, classes: Tensor, random: torch.Generator, first: int) -> ImageSet:
         """Make one image for each class."""
@@ -181,6 +180,10 @@ class DcganObjective(Objective):
         label = functional.one_hot(classes, self.label_codes).float()
         noise = torch.randn(size, self.settings.noise, generator=random, device=label.device)
         return self.generator(torch.cat([noise, label], 1)), classes
+
+    def made(self, size: int, random: torch.Generator) -> Tensor:
+        """Return generated images (size, C, H, W)."""
+        return self.fake(size, random)[0]
 
     def critic_loss(self, size: int, random: torch.Generator) -> CriticLoss:
         """Return the discriminator's cross-entropy plus r1 / 2 * |gradient at real images|^2."""

@@ -1,67 +1,33 @@
-"""What the conditional GANs share: seeds, sampling in batches, and the files of a model.
+"""What the conditional GANs share: two networks, their seeds, and samples shown while they train.
 
-A child gives its networks, its objective and its decoding; training itself is `training.train`, imported by `fit`
-alone so that sampling starts without Lightning. What is kept of a fit is the moving average of the generator's weights,
-the codec, the share of each class and, in `facts`, what else the child needs to decode.
+A child gives its networks, its objective and its decoding; training itself is `training.train`, imported by `learn`
+alone so that sampling starts without Lightning. What is kept of a fit is the moving average of the generator's weights
+(for the rest see `conditional`).
 """
 
-import json
-from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import Path
-from typing import Any, ClassVar, Generic, Self, TypeVar
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.torch import load as load_tensors
-from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
-from synthtrail.data.errors import DataError
-from synthtrail.data.modality import Jsonable
-from synthtrail.models import labels, settings
-from synthtrail.models.errors import ModelError, ModelFileError
+from synthtrail.models.conditional import CodecT, ConditionalModel, Data, SettingsT
 from synthtrail.models.objective import Objective, Schedule, generator_for
-from synthtrail.models.synthesizer import Conditions, Training
-from synthtrail.models.threads import threads
-from synthtrail.storage import files
-from synthtrail.storage.salt import Salts, no_salt
+from synthtrail.models.synthesizer import Training
 
-Data = TypeVar("Data")
-CodecT = TypeVar("CodecT", bound=Jsonable)
-SettingsT = TypeVar("SettingsT")
+SHOWN = 2**41  # the random stream of the samples shown while training, apart from those of steps and batches
+MOST_SHOWN, MOST_CLASSES, EACH = 500, 10, 8  # rows; classes of images, and images of each
 
 
-class ConditionalGan(ABC, Generic[Data, CodecT, SettingsT]):
+class ConditionalGan(ConditionalModel[Data, CodecT, SettingsT]):
     """A generator of rows given their class. See `Synthesizer` for the public methods."""
 
-    name: ClassVar[str]
-    modality: ClassVar[str]
-    batch: ClassVar[int]  # rows sampled at once: bounds memory
-
-    def __init__(self, given: Mapping[str, Any]) -> None:
-        self.settings: SettingsT = settings.read(self.settings_class(), given)
-        self.codec: CodecT
-        self.prior: NDArray[np.float64]
-        self.facts: dict[str, Any] = {}
-        self.generator: nn.Module
-
-    @classmethod
-    @abstractmethod
-    def settings_class(cls) -> type[SettingsT]:
-        """Return the dataclass of the settings."""
-
-    @classmethod
-    @abstractmethod
-    def read_codec(cls, value: Mapping[str, Any]) -> CodecT:
-        """Read the codec from JSON values."""
-
-    @abstractmethod
-    def classes(self) -> tuple[str, ...]:
-        """Return the names of the target's classes, () if it has none."""
+    generator: nn.Module
 
     @abstractmethod
     def learn_facts(self, data: Data) -> tuple[Tensor, Tensor]:
@@ -79,74 +45,76 @@ class ConditionalGan(ABC, Generic[Data, CodecT, SettingsT]):
     def schedule(self) -> Schedule:
         """Return how long and how fast to train."""
 
-    @abstractmethod
-    def draw(self, classes: Tensor, random: torch.Generator, first: int) -> Data:
-        """Make one row for each of `classes`; `first` is the number of the first."""
+    def learn(self, data: Data, training: Training) -> NDArray[np.float64]:
+        """Train; return the share of each class."""
+        from synthtrail.models import worker  # noqa: PLC0415 - Lightning: 3.5 s that sampling must not pay
+        from synthtrail.models.devices import team  # noqa: PLC0415
+        from synthtrail.models.training import train  # noqa: PLC0415
 
-    def fit(self, data: Data, codec: CodecT, training: Training) -> None:
-        """Learn from training rows (see `Synthesizer.fit`)."""
-        from synthtrail.models.training import train  # noqa: PLC0415 - 3.5 s of start-up that sampling must not pay
-
-        self.codec = codec
         rows, classes = self.learn_facts(data)
         counts = np.bincount(classes.numpy(), minlength=max(1, self.label_codes()))
-        self.prior = counts / counts.sum()
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(training.seed)
-            self.generator = self.build()
-            objective = self.objective(rows, classes)
-        self.generator.load_state_dict(train(objective, self.schedule(), training))
+        objective = self.fresh(rows, classes, training.seed)
+        request = worker.request(self.told(training), rows, classes) if training.devices > 1 else b""
+        with team(training.devices, request) as others:
+            sample = partial(self.shown, counts=counts, seed=training.seed)
+            trained = train(objective, self.schedule(), training, sample, others.place)
+            others.agree(trained.weights)
+        self.restarts = trained.restarts
+        self.generator.cpu().load_state_dict(trained.weights)
         self.generator.eval()
+        return np.asarray(counts / counts.sum())
 
-    def label_codes(self) -> int:
-        """Return how many classes the networks tell apart, which for a numeric target are its bins."""
-        return len(self.classes())
+    def fresh(self, rows: Tensor, classes: Tensor, seed: int) -> Objective:
+        """Return what to train, its weights drawn anew; the caller's random state stays as it is."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.generator = self.build()
+            return self.objective(rows, classes)
 
-    def sample(self, n: int, conditions: Conditions | None = None, seed: int = 0) -> Iterator[Data]:
-        """Yield `n` rows in batches (see `Synthesizer.sample`)."""
-        if n < 1:
-            raise ModelError(f"{n} rows cannot be generated; ask for at least one")
-        schema: Any = self.codec.schema  # type: ignore[attr-defined]
-        counts = labels.counts_for(conditions, n, schema.target, self.classes())
-        return self._batches(labels.draw(n, self.prior, counts, seed, self.batch), seed)
-
-    def _batches(self, drawn: Iterator[labels.Labels], seed: int) -> Iterator[Data]:
-        first = 0
-        for number, classes in enumerate(drawn):
-            with torch.no_grad(), threads(self.schedule().threads):
-                made = self.draw(torch.from_numpy(classes), generator_for(seed, number), first)
-            yield made
-            first += len(classes)
-
-    def save(self, folder: Path, *, salts: Salts = no_salt) -> None:
-        """Write `weights.safetensors` and `model.json` (see `Synthesizer.save`)."""
-        state = {name: value.detach().cpu().contiguous() for name, value in self.generator.state_dict().items()}
-        salt = salts("weights.safetensors")
-        metadata = None if salt is None else {"salt": salt.hex()}
-        files.write_bytes(folder / "weights.safetensors", save_tensors(state, metadata))
-        described = {
-            "synthesizer": self.name,
-            "settings": asdict(self.settings),  # type: ignore[call-overload]
+    def told(self, training: Training) -> dict[str, Any]:
+        """Return what another process must know to train beside this one, as JSON values."""
+        settings = asdict(self.settings)  # type: ignore[call-overload]
+        return {
+            "name": self.name,
+            "settings": settings,
             "codec": self.codec.to_json(),
-            "prior": self.prior.tolist(),
             "facts": self.facts,
+            "seed": training.seed,
+            "checkpoints": None if training.checkpoints is None else str(training.checkpoints.resolve()),
         }
-        salt = salts("model.json")
-        files.write_json(folder / "model.json", described if salt is None else described | {"salt": salt.hex()})
 
-    @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Read a model folder (see `Synthesizer.load`)."""
+    def train_beside(
+        self, told: Mapping[str, Any], rows: Tensor, classes: Tensor, training: Training, place: Any
+    ) -> dict[str, Tensor]:
+        """Train as one of several processes (see `devices`); return the weights."""
+        from synthtrail.models.training import train  # noqa: PLC0415
+
+        self.codec, self.facts = self.read_codec(told["codec"]), dict(told["facts"])
+        objective = self.fresh(rows, classes, training.seed)
+        return train(objective, self.schedule(), training, lambda _: None, place).weights
+
+    def shown(self, generator: nn.Module, counts: NDArray[np.int64], seed: int) -> Data:
+        """Return what a generator that still trains makes of the same classes and noise each time."""
+        mine, self.generator = self.generator, generator.eval()
         try:
-            described = json.loads((folder / "model.json").read_bytes())
-            model = cls(described["settings"])
-            model.codec = cls.read_codec(described["codec"])
-            model.prior = np.array(described["prior"], dtype=np.float64)
-            model.facts = described["facts"]
-            model.generator = model.build()
-            model.generator.load_state_dict(load_tensors((folder / "weights.safetensors").read_bytes()))
-        except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError, DataError) as error:
-            reason = str(error).splitlines()[0]
-            raise ModelFileError(f"{folder}: not a {cls.name} model ({reason}); train it again") from error
-        model.generator.eval()
-        return model
+            with torch.no_grad():
+                return self.draw(torch.from_numpy(self.shown_classes(counts)), generator_for(seed, SHOWN), 0)
+        finally:
+            self.generator = mine
+
+    def shown_classes(self, counts: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the classes of what is shown while training: of rows a few hundred as given, of images a few each."""
+        if self.modality == "image":
+            return np.repeat(np.arange(min(len(counts), MOST_CLASSES)), EACH)
+        share = np.linspace(0, counts.sum() - 1, min(MOST_SHOWN, int(counts.sum())))
+        return np.searchsorted(np.cumsum(counts), share, side="right").astype(np.int64)
+
+    def state(self) -> dict[str, Tensor]:
+        """Return the generator's weights."""
+        return self.generator.state_dict()
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Take the generator's weights."""
+        self.generator = self.build()
+        self.generator.load_state_dict(state)
+        self.generator.eval()

@@ -5,7 +5,7 @@ step comes from it. So training that was interrupted continues as if it had not 
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -27,6 +27,7 @@ class Objective(nn.Module):
     critic: nn.Module
     rows: Tensor
     classes: Tensor
+    scores: ClassVar[bool] = False  # whether judgements are raw scores, not probabilities
 
     def __init__(self, generator: nn.Module, critic: nn.Module, rows: Tensor, classes: Tensor) -> None:
         super().__init__()
@@ -46,13 +47,25 @@ class Objective(nn.Module):
         """Return the generator's loss on `size` generated rows."""
         raise NotImplementedError
 
+    def made(self, size: int, random: torch.Generator) -> Tensor:
+        """Return `size` generated rows, (size, ...), as `real` shows real ones."""
+        raise NotImplementedError
+
+    def real(self, at: Tensor) -> Tensor:
+        """Return the training rows of these numbers, (B,) -> (B, ...)."""
+        return self.rows[at]
+
+    def fitting(self, size: int) -> int:
+        """Return the largest batch up to `size` that the losses can take, and at least one that they can."""
+        return size
+
 
 @dataclass(frozen=True)
 class Schedule:
     """How long and how fast: steps of the generator, rows a step, Adam's rates and betas, critic steps each.
 
     The rates stay constant for the first half and then fall linearly to a hundredth; `ema` is the weight of the past in
-    the generator's moving average.
+    the generator's moving average. `threads` is chosen by the size of a step if None.
     """
 
     steps: int
@@ -62,7 +75,7 @@ class Schedule:
     betas: tuple[float, float] = (0.5, 0.9)
     critic_steps: int = 1
     ema: float = 0.995
-    threads: int = 1
+    threads: int | None = None
 
     def rate(self, step: int) -> float:
         """Return the share of the learning rate that step number `step` (from 0) has."""

@@ -16,6 +16,8 @@ from synthtrail.params import ParamsError, nearest
 SYNTHESIZERS: dict[str, str] = {
     "cgan": "synthtrail.models.cgan:Cgan",
     "dcgan": "synthtrail.models.dcgan:Dcgan",
+    "gan": "synthtrail.models.table_gan:TableGan",
+    "mlp_gan": "synthtrail.models.mlp_gan:MlpGan",
     "wgan_gp": "synthtrail.models.wgan_gp:WganGp",
 }
 

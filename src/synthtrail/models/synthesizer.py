@@ -11,7 +11,8 @@ versions and machine give the same bytes of both, and the same samples. Loading 
 training needs beyond it is imported by `fit`.
 """
 
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self, TypeVar
@@ -41,11 +42,43 @@ class NoCurves:
         """Do nothing."""
 
 
+class Samples(Protocol):
+    """Takes what a model makes while it still trains: the same noise each time, after 10, 30, 100, ... steps."""
+
+    def draw(self, step: int, steps: int, data: Any) -> Mapping[str, bytes]:
+        """Show `data`, a few hundred items made after `step` of `steps` steps; return the files to keep of it."""
+        ...
+
+    def keep(self, files: Mapping[str, bytes]) -> None:
+        """Take the files that `draw` returned in an earlier process."""
+        ...
+
+
+class NoSamples:
+    """Samples that nobody looks at."""
+
+    def draw(self, step: int, steps: int, data: Any) -> Mapping[str, bytes]:
+        """Do nothing."""
+        del step, steps, data
+        return {}
+
+    def keep(self, files: Mapping[str, bytes]) -> None:
+        """Do nothing."""
+
+
+def tell(line: str) -> None:
+    """Print a line for the user on standard error."""
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
+
+
 @dataclass(frozen=True)
 class Training:
-    """How a fit runs, apart from the model's settings. Only `seed` has a part in the bytes that come out.
+    """How a fit runs, apart from the model's settings. Of these only `seed` and `devices` have a part in the bytes.
 
-    `checkpoints` is a folder in which an interrupted fit finds where it was; None keeps none.
+    `checkpoints` is a folder in which an interrupted fit finds where it was; None keeps none. `devices` is how many
+    GPUs, or processes where there is none, share a step's rows. `tell` takes a line when something happens that the
+    user should know: training was resumed, or set back.
     """
 
     seed: int
@@ -53,6 +86,9 @@ class Training:
     checkpoints: Path | None = None
     log_every: int = 50
     progress: bool = True
+    samples: Samples = field(default_factory=NoSamples)
+    devices: int = 1
+    tell: Callable[[str], None] = tell
 
 
 class Synthesizer(Protocol[Data, CodecT_contra]):
@@ -61,6 +97,8 @@ class Synthesizer(Protocol[Data, CodecT_contra]):
     name: ClassVar[str]
     modality: ClassVar[str]
     settings: Any  # the frozen dataclass of the settings in use, defaults filled in
+    restarts: tuple[str, ...]  # how often, and why, `fit` was set back to an earlier state
+    codec: Any  # what rows were encoded with, once fitted or loaded; its `schema` describes them
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         """Read the settings; `ParamsError` names an unknown key and its nearest."""

@@ -1,9 +1,30 @@
-"""How many threads torch may use: the right number depends on a network's size, and is found by measurement."""
+"""How many threads torch may use: the right number depends on how much work a step is, and was found by measurement.
 
+Work is counted in the floating-point operations of generating one batch; there is a thread for each `SPLITS` of them.
+The number must not depend on how busy the machine is, since it has a part in the bytes, and threads that wait for one
+another pay dearly on a busy one: milliseconds per step on 2 cores at a load of 5 (`python benchmarks/threads.py`),
+
+    model                              Mflop   1 thread   2 threads
+    cgan, 5 columns                        5          3         612
+    wgan_gp, 31 columns                   22         17         624
+    mlp_gan, 28 x 28, width 256          188        159         362
+    dcgan, 28 x 28                       408        560        3345
+    wgan_gp, batch 512, width 512       1458        619        2796
+    dcgan, 28 x 28, width 64            6257       2869        6938
+
+so a second thread is given only where the most that it can save, half of a step, is a second or so.
+"""
+
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+
+from synthtrail.models.objective import Objective, Schedule, generator_for
+
+SPLITS = 3_000_000_000
+MOST = 8
 
 
 @contextmanager
@@ -15,3 +36,18 @@ def threads(number: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def threads_for(objective: Objective, schedule: Schedule, world: int = 1) -> int:
+    """Return how many threads each of `world` processes should use to train this."""
+    mine = max(1, (os.cpu_count() or 1) // world)
+    return min(mine, MOST, max(1, work(objective, schedule) // SPLITS + 1))
+
+
+def work(objective: Objective, schedule: Schedule) -> int:
+    """Return the floating-point operations of generating one batch, as torch counts them."""
+    from torch.utils.flop_counter import FlopCounterMode  # noqa: PLC0415 - sampling needs none
+
+    with threads(1), torch.no_grad(), FlopCounterMode(display=False) as counter:
+        objective.made(objective.fitting(schedule.batch), generator_for(0, 0))
+    return int(counter.get_total_flops())

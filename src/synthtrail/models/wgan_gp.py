@@ -103,8 +103,7 @@ class WganGp(ConditionalGan[pd.DataFrame, TableCodec, WganGpSettings]):
     def schedule(self) -> Schedule:
         """Return the schedule."""
         s = self.settings
-        batch = max(1, s.batch // s.pac) * s.pac
-        return Schedule(s.steps, batch, s.rate, s.rate, critic_steps=s.critic_steps, ema=s.ema)
+        return Schedule(s.steps, s.batch, s.rate, s.rate, critic_steps=s.critic_steps, ema=s.ema)
 
     def draw(self, classes: Tensor, random: torch.Generator, first: int) -> pd.DataFrame:
         """Make one row for each class."""
@@ -182,6 +181,8 @@ class Critic(nn.Module):
 class WganGpObjective(Objective):
     """The Wasserstein losses with gradient penalty, and classes drawn from those of the rows."""
 
+    scores = True
+
     def __init__(
         self,
         generator: nn.Module,
@@ -204,9 +205,21 @@ class WganGpObjective(Objective):
         logits = self.generator(torch.cat([noise, label], 1))
         return self.layout.with_target(self.layout.relaxed(logits, self.settings.temperature, random), label)
 
+    def made(self, size: int, random: torch.Generator) -> Tensor:
+        """Return generated one-hot rows (size, W)."""
+        return self.fake(size, random)
+
+    def real(self, at: Tensor) -> Tensor:
+        """Return real one-hot rows (B, W)."""
+        return self.layout.one_hot(self.rows[at])
+
+    def fitting(self, size: int) -> int:
+        """Return a multiple of `pac`."""
+        return max(1, size // self.settings.pac) * self.settings.pac
+
     def critic_loss(self, size: int, random: torch.Generator) -> CriticLoss:
         """Return fake - real + penalty * (gradient norm - 1)^2 between them."""
-        real = self.layout.one_hot(self.rows[self.pick(size, random)])
+        real = self.real(self.pick(size, random))
         with torch.no_grad():
             fake = self.fake(size, random)
         judged = self.critic(torch.cat([real, fake])).view(2, -1).mean(1)

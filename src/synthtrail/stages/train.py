@@ -1,6 +1,8 @@
 """`train`: fit the synthesizer to the training part, watched live in MLflow.
 
-In: `split/`. Out: `model/` (safetensors and JSON) and `curves/`, a CSV file for each figure that was watched.
+In: `split/`. Out: `model/` (safetensors and JSON); `curves/`, a CSV file for each figure that was watched; `samples/`,
+what the model made along the way. A training that was killed goes on from its last checkpoint, and ends with the same
+bytes.
 """
 
 import csv
@@ -9,14 +11,17 @@ import io
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from synthtrail import tracking
 from synthtrail.data.registry import MODALITIES
 from synthtrail.lineage import Work
 from synthtrail.models import registry
+from synthtrail.models.devices import count
 from synthtrail.models.synthesizer import Training
 from synthtrail.stages.context import Context
 from synthtrail.stages.parts import read_codec
+from synthtrail.stages.samples import VIEWS, Samples
 from synthtrail.storage.files import staged_folder, write_text
 from synthtrail.storage.home import shared_root
 
@@ -28,21 +33,31 @@ def train(context: Context) -> None:
     rows = modality.read(layout.split, "train")
     model = registry.create(plan["model"]["name"], plan["model"]["settings"])
     codec = read_codec(context)
-    curves = Curves(tracking.LiveRun.start(shared_root(), context.name, "train"))
+    devices = count(plan["devices"])
+    salts = context.salts_from(layout.split)
+    view = VIEWS[modality.name](rows, codec.schema, private=plan["class"] != "public")
+    live = tracking.LiveRun.start(shared_root(), context.name, "train")
+    curves, samples = Curves(live), Samples(view, live, salts)
     failed = True
     try:
-        model.fit(rows, codec, Training(plan["seed"], curves, checkpoints(context)))
+        model.fit(rows, codec, Training(plan["seed"], curves, checkpoints(context), samples=samples, devices=devices))
         failed = False
     finally:
-        curves.live.close(failed=failed)
-    with staged_folder(layout.model) as folder:
-        model.save(folder, salts=context.salts_from(layout.split))
-    with staged_folder(layout.curves) as folder:
-        curves.write(folder)
-    params = {"model": {"name": model.name, **dataclasses.asdict(model.settings)}}
-    context.finish(
-        Work(layout.model, [layout.split], [layout.curves], params, facts=curves.last()), {"run": curves.live.run_id}
-    )
+        live.close(failed=failed)
+    with context.output(layout.model) as folder:
+        model.save(folder, salts=salts)
+    for path, kept in ((layout.curves, curves), (layout.samples, samples)):
+        with staged_folder(path) as folder:
+            kept.write(folder)
+    params = {"model": {"name": model.name, **dataclasses.asdict(model.settings)}, "devices": devices}
+    views = [layout.curves, layout.samples]
+    context.finish(Work(layout.model, [layout.split], views, params, facts=facts(model, curves)), {"run": live.run_id})
+
+
+def facts(model: Any, curves: "Curves") -> dict[str, object]:
+    """Return the last value of each figure, and how often and why training was set back."""
+    reasons = {f"restart.{number}": reason for number, reason in enumerate(model.restarts, 1)}
+    return curves.last() | {"restarts": len(model.restarts)} | reasons
 
 
 def checkpoints(context: Context) -> Path:
@@ -61,7 +76,8 @@ class Curves:
         """Take the figures of one step."""
         self.live.log(step, figures)
         for name, value in figures.items():
-            self.points[name].append((step, value))
+            # Training that was set back tells some steps anew.
+            self.points[name] = [point for point in self.points[name] if point[0] < step] + [(step, value)]
 
     def write(self, folder: Path) -> None:
         """Write `<figure>.csv` with the columns step and value for each figure."""

@@ -1,0 +1,54 @@
+"""What the synthesizers of tables share that are no GANs: the codec, the classes, and a sample shown when they are done.
+
+A child that shows samples while it trains says so by `shows`; of any other, one is shown after the fit.
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, TypeVar
+
+import pandas as pd
+
+from synthtrail.data.codec import TableCodec
+from synthtrail.models.conditional import ConditionalModel
+from synthtrail.models.errors import ModelError
+from synthtrail.models.synthesizer import Training
+from synthtrail.models.tables import class_names, target_codes, target_index
+
+SettingsT = TypeVar("SettingsT")
+SHOWN = 500  # rows
+
+
+class TableModel(ConditionalModel[pd.DataFrame, TableCodec, SettingsT]):
+    """Makes rows of a table given their class."""
+
+    modality: ClassVar[str] = "tabular"
+    batch: ClassVar[int] = 65536
+    shows: ClassVar[bool] = False
+
+    @classmethod
+    def read_codec(cls, value: Mapping[str, Any]) -> TableCodec:
+        """Read the codec."""
+        return TableCodec.from_json(value)
+
+    def classes(self) -> tuple[str, ...]:
+        """Return the target's categories."""
+        return class_names(self.codec)
+
+    def label_codes(self) -> int:
+        """Return the number of the target's codes, 1 without a target."""
+        return target_codes(self.codec)
+
+    def order(self) -> list[int]:
+        """Return the columns in the order in which they are drawn: the target first."""
+        at = target_index(self.codec)
+        rest = [i for i in range(len(self.codec.cardinalities)) if i != at]
+        return rest if at is None else [at, *rest]
+
+    def fit(self, data: pd.DataFrame, codec: TableCodec, training: Training) -> None:
+        """Learn from training rows (see `Synthesizer.fit`); `ModelError` for more than one device."""
+        if training.devices > 1:
+            raise ModelError(f"{self.name} learns on one device; set `devices: 1`")
+        super().fit(data, codec, training)
+        if not self.shows:
+            shown = min(SHOWN, len(data))
+            training.samples.draw(1, 1, pd.concat(list(self.sample(shown, seed=training.seed)), ignore_index=True))
