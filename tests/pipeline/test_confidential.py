@@ -2,12 +2,14 @@
 
 import hashlib
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from synthtrail.data.tabular import read_table
 from tests.pipeline.checkout import SMALL, Checkout, create
 
 SECRET = "Zanzibar fever"  # stands in one column of one row
@@ -75,6 +77,18 @@ def test_git_keeps_the_structure_of_the_expectations_only(ward: Checkout) -> Non
     assert '"max_value":' not in text
 
 
+def test_a_rare_level_and_an_extreme_stay_out_of_what_is_released(ward: Checkout) -> None:
+    """One row's diagnosis and the oldest patient's age stand neither in the model's settings nor in the rows made."""
+    settings = json.loads((ward.root / "data/ward/model/model.json").read_bytes())
+    assert SECRET not in json.dumps(settings)
+    ages = next(column for column in settings["codec"]["schema"]["columns"] if column["name"] == "age")
+    assert 69 > ages["maximum"] > 40
+    made = read_table(ward.root / "data/ward/synthetic/table.parquet")
+    assert SECRET not in set(made["diagnosis"])
+    facts = json.loads((ward.root / "data/records/ward/preprocess.json").read_bytes())["facts"]
+    assert {"name": "rare_cells_merged", "value": "1"} in [{**fact, "value": str(fact["value"])} for fact in facts]
+
+
 def test_salt_keys_are_outside_the_checkout_and_private(ward: Checkout) -> None:
     """Whoever has the repository has no salt key."""
     keys = list(ward.root.parent.rglob("*.salt"))
@@ -83,6 +97,34 @@ def test_salt_keys_are_outside_the_checkout_and_private(ward: Checkout) -> None:
     assert {key.stat().st_mode & 0o777 for key in keys} == {0o600}
 
 
+def test_a_salted_artifact_is_rebuilt_with_its_own_salt_or_not_at_all(ward: Checkout, tmp_path: Path) -> None:
+    """The key store gives the salt, so every byte comes out again; without the key, one line says what is missing."""
+    checkout = ward.copy(tmp_path / "copy")
+    checkout.run(sys.executable, "pipelines/sign.py")
+    for subject in ("raw", "synthetic"):
+        told = checkout.synthtrail("reproduce", f"data/ward/{subject}").stdout
+        assert "identical, byte for byte" in told
+    keys = next(checkout.root.parent.rglob("salts/ward/generate"))
+    shutil.rmtree(keys)
+    done = checkout.synthtrail("reproduce", "data/ward/synthetic", code=2)
+    assert "the key store has no salt key for ward/generate" in done.stderr
+    assert not keys.exists()  # none was minted in its place
+    assert SECRET not in done.stderr + told
+
+
 def digests(folder: Path) -> dict[str, str]:
     """Return the SHA-256 of every file in `folder`."""
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
+
+
+def test_the_pages_show_aggregates_only(ward: Checkout) -> None:
+    """The diagnosis of one row, and the category that hides it, stand on no page and in no figure; pages are salted."""
+    base = ward.root / "data/ward"
+    if not (base / "diagnostics.html").exists():
+        ward.run(sys.executable, "pipelines/validate.py", "ward")
+    pages = [base / "diagnostics.html", base / "report/report.html"]
+    for path in (*pages, *(base / "figures").glob("*.svg")):
+        text = path.read_text(encoding="utf-8")
+        assert SECRET not in text, path.name
+        assert path.suffix == ".svg" or "<!-- salt " in text
+    assert "of its real records only groups of at least five" in pages[0].read_text(encoding="utf-8")

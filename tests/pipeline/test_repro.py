@@ -9,28 +9,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from tests.pipeline.checkout import SMALL, Checkout, create, experiment
+from tests.pipeline.checkout import SMALL, Checkout, experiment
 
 AGAIN = ["trained", "generated", "validated"]
 STAGE_EVENTS = ["acquired", "derived", "trained", "generated", "validated"]
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    """A checkout after its first repro: iris with a small training."""
-    checkout = create(tmp_path_factory.mktemp("repro"), {"iris": experiment("iris")})
-    checkout.synthtrail("repro")
-    checkout.run("git", "add", ".")
-    checkout.run("git", "commit", "-qm", "made")
-    return checkout
-
-
-@pytest.fixture
-def checkout(made: Checkout, tmp_path: Path) -> Checkout:
-    """A copy of `made` to disturb."""
-    return made.copy(tmp_path / "copy")
 
 
 def test_a_repro_logs_every_stage_and_verifies(made: Checkout) -> None:

@@ -2,10 +2,12 @@
 
     python pipelines/train.py iris
 
-Exit codes: 0 done; 1 refused (a verdict, a ledger that does not hold); 2 asked for what cannot be done, or bad input.
+Exit codes: 0 done; 1 refused (a verdict, a ledger that does not hold); 2 asked for what cannot be done, or bad input;
+130 stopped by ctrl-C or `kill`, with nothing half-written.
 A traceback means a mistake of ours, and is let through.
 """
 
+import signal
 import sys
 from collections.abc import Callable, Sequence
 
@@ -24,8 +26,12 @@ def run_stage(stage: str, work: Callable[[Context], None], arguments: Sequence[s
         print(f"usage: python pipelines/{stage}.py EXPERIMENT", file=sys.stderr)
         return 2
     name = arguments[0]
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that `kill` too lets the stage clean up
     try:
         work(Context.begin(name, stage))
+    except KeyboardInterrupt:
+        print(f"{stage} {name}: stopped; nothing was written", file=sys.stderr)
+        return 130
     except USER_ERRORS as error:
         print(f"{stage} {name}: {one_line(error)}", file=sys.stderr)
         return 2

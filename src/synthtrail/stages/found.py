@@ -29,9 +29,20 @@ class Found:
 
 
 def find(experiment: str) -> list[Found]:
-    """Return the records of the experiment that are in the workspace, in the order of the stages."""
-    paths = map(Layout(experiment).record, STAGES)
-    return [read(path) for path in paths if path.exists()]
+    """Return the records of the experiment that are in the workspace, in the order of the stages, then those of what
+    was generated beside it under a label.
+    """
+    return [item for name in (experiment, *labelled(experiment)) for item in find_one(name)]
+
+
+def find_one(name: str) -> list[Found]:
+    """Return the records of an experiment, or of one label of it, in the order of the stages."""
+    return [read(path) for path in map(Layout(name).record, STAGES) if path.exists()]
+
+
+def labelled(experiment: str) -> list[str]:
+    """Return the names of what was generated beside the experiment, `<experiment>.<label>`, in their order."""
+    return sorted(path.name for path in Path("data/records").glob(f"{experiment}.*") if path.is_dir())
 
 
 def read(path: Path) -> Found:

@@ -1,49 +1,74 @@
 """`generate`: draw synthetic data from the trained model, in batches, so that any size fits in memory.
 
-In: `model/`. Out: `synthetic/`.
+In: `model/`. Out: `synthetic/`, whole or not at all. Which rows are wanted is asked for in `params.yaml`
+(`synthtrail.data.conditions`); the record states what was asked for, and as facts what was drawn to get it.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
-from rich.console import Console
-from rich.progress import track
+import numpy as np
 
+from synthtrail.data import conditions, release
+from synthtrail.data.conditions import Filter, Wanted
+from synthtrail.data.constraints import Keeper
+from synthtrail.data.modality import Modality
 from synthtrail.data.registry import MODALITIES
 from synthtrail.lineage import Work
 from synthtrail.models import registry
-from synthtrail.stages.context import Context
-from synthtrail.storage.files import staged_folder
+from synthtrail.stages.context import Context, StageError
+from synthtrail.stages.draw import Draw, Sieve
+from synthtrail.stages.progress import shown
 
 
 def generate(context: Context) -> None:
     """Run the stage for the experiment of `context`."""
     layout, plan = context.layout, context.plan
     modality = MODALITIES[plan["modality"]]
-    count = wanted(context)
-    batches = registry.load(layout.model).sample(count, seed=plan["seed"])
+    model = registry.load(layout.model)
+    wanted = conditions.parse(plan["conditions"], model.codec.schema)
+    count = how_many(context, wanted)
+    rules = release.keeper(model.codec.schema, plan["seed"])
+    sieves = sieves_for(rules, wanted, modality)
+    draw = Draw(model, wanted, count=count, seed=plan["seed"], sieves=sieves, modality=modality)
     salts = context.salts_from(layout.model)
-    with staged_folder(layout.synthetic) as folder:
-        made = modality.write(folder, modality.whole, shown(batches, count), salt=salts(modality.whole))
-    context.finish(Work(layout.synthetic, [layout.model], params={"count": count}, facts={"items": made}))
+    with context.output(layout.synthetic) as folder:
+        rows = release.completed(draw.batches(), model.codec.schema, plan["seed"])
+        batches = shown(rows, count, f"generate {context.name}")
+        made = modality.write(folder, modality.whole, batches, salt=salts(modality.whole))
+    params = {"count": count, "conditions": plan["conditions"]}
+    mended = {} if rules is None else {"mended": rules.mended}
+    context.finish(Work(layout.synthetic, [layout.model], params=params, facts={"items": made} | draw.facts() | mended))
 
 
-def wanted(context: Context) -> int:
-    """Return how many items to generate: as asked, or as many as there were training items."""
-    if context.plan["count"] is not None:
-        return int(context.plan["count"])
+def sieves_for(rules: Keeper | None, wanted: Wanted, modality: Modality[Any, Any, Any]) -> list[Sieve]:
+    """Return what every drawn row must pass: the schema's rules, and conditions that the model cannot meet.
+
+    A further demand on rows is one more `Sieve` here; what it drops is drawn again, and counted in the record's facts.
+    """
+    kept = [] if rules is None else [Sieve("constraints", rules)]
+    return kept + ([Sieve("conditions", keeping(wanted.filters, modality))] if wanted.filters else [])
+
+
+def keeping(filters: tuple[Filter, ...], modality: Modality[Any, Any, Any]) -> Callable[[Any], Any]:
+    """Return a function that keeps the rows of a batch which fit all filters."""
+
+    def passed(batch: Any) -> Any:
+        fits = np.logical_and.reduce([item.keep(batch) for item in filters])
+        return batch if fits.all() else modality.take(batch, np.flatnonzero(fits))
+
+    return passed
+
+
+def how_many(context: Context, wanted: Wanted) -> int:
+    """Return how many items to generate: as asked, by exact counts, or as many as there were training items."""
+    asked: int | None = context.plan["count"]
+    if wanted.counts is not None:
+        total = sum(wanted.counts.values())
+        if total < 1 or asked not in (None, total):
+            raise StageError(f"the counts of {wanted.target!r} add up to {total}, and the count asked for is {asked}")
+        return total
+    if asked is not None:
+        return asked
     return int(json.loads((context.layout.split / "summary.json").read_bytes())["train"])
-
-
-def shown(batches: Iterator[Any], count: int) -> Iterator[Any]:
-    """Yield the batches behind a progress bar on standard error, if that is a terminal."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield from batches
-        return
-    done = 0
-    for batch in track(batches, "generating", console=console):
-        done += len(batch)
-        yield batch
-    console.print(f"{done:,} of {count:,}")

@@ -6,14 +6,16 @@ nothing.
 
 1. Read the records, and check that each subject is what its record says: nothing is signed unseen.
 2. Under the ledger's lock: which records are new?
-3. Write their runs to MLflow and export them, so that the event can state the export's digest.
-4. Append all events as one group, then write proofs and set the ledger's tags in MLflow.
+3. Write their runs to MLflow and export them, so that the event can state the export's digest. If MLflow does not
+   answer, say so; the runs wait for the next time (`waiting`).
+4. Append all events as one group, then write proofs and set the ledger's tags in MLflow. Killed before the end, the
+   next run does what is missing.
 5. Return a line for each artifact whose verdict is `refuse`; everything is logged by then.
 """
 
 import importlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -23,8 +25,10 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from synthtrail import params
-from synthtrail.custody import acts, carried, digest
+from synthtrail.custody import acts, canonical, carried, digest
 from synthtrail.custody.bundles import FolderReader
+from synthtrail.custody.state import State
+from synthtrail.stages import environment, waiting
 from synthtrail.stages.code import git_state
 from synthtrail.stages.context import StageError
 from synthtrail.stages.found import Found, find
@@ -39,13 +43,23 @@ if TYPE_CHECKING:
 
 def sign(say: Callable[[str], None]) -> list[str]:
     """Run the stage; return a line for each refusal. `say` tells the user what was appended."""
-    custodian = establish(shared_root())
     found = [item for name in params.load(Path("params.yaml")) for item in find(name)]
-    now = datetime.now(UTC)
+    sign_found(found, say)
+    # What was generated under a label is judged for whoever asked for it, and stops no repro.
+    return [refusal(item) for item in found if item.record.verdict == "refuse" and "." not in item.record.experiment]
+
+
+def sign_found(found: Sequence[Found], say: Callable[[str], None]) -> None:
+    """Log those of the records `found` that are new."""
+    custodian, now = establish(shared_root()), datetime.now(UTC)
     with custodian.ledger.transaction(now) as tx:
         fresh = [item for item in found if not acts.is_latest(tx.state, item.record.value)]
+        if fresh:
+            check_clock(tx.state, now)
         check_subjects(fresh)
-        published = track(custodian.root, found, fresh)
+        waiting.mark(custodian.root, fresh)
+        late = waiting.marked(custodian.root, found)
+        published = track(custodian.root, found, late, say)
         entries: dict[str, int] = {}
         for item in fresh:
             context = circumstances(item, published)
@@ -53,17 +67,50 @@ def sign(say: Callable[[str], None]) -> list[str]:
             entries[item.record.slot] = tx.add(envelope)
         tx.commit()
         latest = {item.record.slot: tx.state.slots[item.record.slot].entry for item in found}
-    keep_manifests(custodian, fresh)
+    keep_manifests(custodian, found)
     write_proofs(custodian, found, latest)
     if published:
-        tracked().tag(custodian.root, published, entries, custodian.ledger.head)
+        lead_back(custodian, published, latest, late, say)
     say(f"{len(entries)} new of {len(found)} records; the ledger has {custodian.ledger.head.size} entries")
-    return [refusal(item) for item in found if item.record.verdict == "refuse"]
 
 
-def track(root: Path, found: Sequence[Found], fresh: Sequence[Found]) -> dict[str, "Published"]:
-    """Write the runs of fresh records to MLflow; return them by slot."""
-    return tracked().publish(root, found, fresh) if fresh else {}
+def check_clock(state: State, now: datetime) -> None:
+    """Raise `StageError` if the clock is behind the last entry by more than the policy takes for a correction."""
+    last = datetime.fromtimestamp(state.received // 1_000_000, UTC)
+    if (last - now).total_seconds() > state.policy.skew:
+        raise StageError(
+            f"this machine's clock says {canonical.format_time(now.replace(microsecond=0))}, but the ledger's last "
+            f"entry is of {canonical.format_time(last)}; nothing was signed. Set the clock right and run `dvc repro`"
+        )
+
+
+def track(
+    root: Path, found: Sequence[Found], late: Sequence[Found], say: Callable[[str], None]
+) -> dict[str, "Published"]:
+    """Write the runs of the records `late` to MLflow; return them by slot, none if MLflow does not answer."""
+    if not late:
+        return {}
+    try:
+        return dict(tracked().publish(root, found, late))
+    except tracked().TrackingError as error:
+        say(f"{error}; {len(late)} runs wait, and are written by the next `dvc repro` that reaches it")
+        return {}
+
+
+def lead_back(
+    custodian: Custodian,
+    published: Mapping[str, "Published"],
+    latest: Mapping[str, int],
+    late: Sequence[Found],
+    say: Callable[[str], None],
+) -> None:
+    """Tag the runs with the ledger entries that they lead to."""
+    try:
+        tracked().tag(custodian.root, published, latest, custodian.ledger.head)
+    except tracked().TrackingError as error:
+        say(f"{error}; its runs lack the tags that lead to the ledger until the next `dvc repro`")
+        return
+    waiting.unmark(custodian.root, late)
 
 
 def tracked() -> ModuleType:
@@ -84,23 +131,24 @@ def check_subjects(found: Sequence[Found]) -> None:
 
 def circumstances(item: Found, published: dict[str, "Published"]) -> list[tuple[str, str]]:
     """Return what an event says about the run beyond the record: code, storage, tracking, times."""
-    run = published[item.record.slot]
+    run = published.get(item.record.slot)
     told = {
         **git_state(),
-        "dvc.md5": dvc_digest(item),
-        "mlflow.run": run.run_id,
-        "mlflow.export.sha256": run.export,
+        **environment.told(),
+        "dvc.md5": dvc_digest(item.record.subject.path),
+        "dvc.md5.plan": dvc_digest(Layout(item.record.experiment).plan(item.record.stage).as_posix()),
+        "mlflow.run": run.run_id if run else "",
+        "mlflow.export.sha256": run.export if run else "",
         "started": str(item.facts.get("started", "")),
         "finished": str(item.facts.get("finished", "")),
     }
     return [(name, value) for name, value in told.items() if value]
 
 
-def dvc_digest(item: Found) -> str:
-    """Return where DVC keeps the subject: the digest that `dvc.lock` has for it; empty if it has none."""
-    stage = locked_stages().get(f"{item.record.stage}@{item.record.experiment}", {})
-    outs = {out["path"]: out.get("md5", "") for out in stage.get("outs", [])}
-    return str(outs.get(item.record.subject.path, ""))
+def dvc_digest(path: str) -> str:
+    """Return where DVC keeps what lies at `path`: the digest that `dvc.lock` has for it; empty if it has none."""
+    outs = (out for stage in locked_stages().values() for out in stage.get("outs", []))
+    return next((str(out.get("md5", "")) for out in outs if out["path"] == path), "")
 
 
 @cache
@@ -114,7 +162,7 @@ def keep_manifests(custodian: Custodian, found: Sequence[Found]) -> None:
     """Keep the list of files of each folder, so that an audit can say which of them differs."""
     for item in found:
         for part in (item.record.subject, *item.record.views):
-            if part.kind == "folder":
+            if part.kind == "folder" and custodian.ledger.manifest(part.digest) is None:
                 custodian.ledger.keep_manifest(digest.manifest(part.path))
 
 
