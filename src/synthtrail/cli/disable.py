@@ -1,10 +1,11 @@
 """Take an experiment out of params.yaml, its stages out of dvc.lock and its files from the workspace.
 
 Its entries stay in the ledger for ever, its artifacts in DVC's cache until they are disposed of there. The block is
-kept in catalog/, if it is not there yet, so that `synthtrail enable` brings it back.
+kept in catalog/ as it stood, so that `synthtrail enable` brings it back.
 """
 
 import argparse
+import contextlib
 import shutil
 from pathlib import Path
 
@@ -26,7 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise CommandError(f"params.yaml has no experiment {name!r}{nearest(name, set(params.experiments))}")
     block = params.experiments.pop(name)
     kept = Path("catalog") / f"{name}.yaml"
-    if not kept.exists():
+    if not kept.exists() or params.read(kept) != block:  # as it stood here, with what was changed since
         params.write(kept, block)
     params.save()
     prune(name)
@@ -43,6 +44,10 @@ def prune(name: str) -> None:
         for stage in [stage for stage in stages if stage.endswith(f"@{name}")]:
             del stages[stage]
         locked.save()
-    for folder in (Path("data") / name, Path("data/records") / name):
-        shutil.rmtree(folder, ignore_errors=True)
+    # What `synthtrail generate` made beside the experiment is in no cache: it stays, with its records.
+    made = [path for path in sorted((Path("data") / name).glob("*")) if path.name != "more"]
+    for path in (*made, Path("data/records") / name):
+        path.unlink() if path.is_file() else shutil.rmtree(path, ignore_errors=True)
+    with contextlib.suppress(OSError):  # something was left in it
+        (Path("data") / name).rmdir()
     (Path("catalog/expectations") / f"{name}.json").unlink(missing_ok=True)

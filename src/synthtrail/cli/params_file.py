@@ -24,6 +24,12 @@ class ParamsFile:
         """The blocks below `experiments:`, to be changed in place."""
         return self.document["experiments"]
 
+    def add(self, name: str, block: Any) -> None:
+        """Put a block below `experiments:`, which may still be empty."""
+        if self.document.get("experiments") is None:
+            self.document["experiments"] = {}
+        self.experiments[name] = block
+
     def read(self, path: Path) -> Any:
         """Return the document at `path`."""
         try:

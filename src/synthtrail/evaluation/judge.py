@@ -50,13 +50,14 @@ class Judgement:
 
     def report_json(self) -> dict[str, Any]:
         """Return the whole judgement but the figures as JSON values."""
-        return report.as_json(self._page())
+        return report.as_json(self.page())
 
     def report_html(self) -> str:
         """Return the page for people: one file, no script, nothing loaded from elsewhere."""
-        return report.as_html(self._page())
+        return report.as_html(self.page())
 
-    def _page(self) -> report.Page:
+    def page(self) -> report.Page:
+        """Return what the report shows."""
         return report.Page(
             self.name, self.data_class, self.facts, self.scores, self.verdict, self.expectations, self.figures
         )
@@ -81,7 +82,7 @@ def judge_table(
     """
     train, holdout, synthetic = tables = _without_index(train), _without_index(holdout), _without_index(synthetic)
     rules = expectations.table_rules(schema, count)
-    checked = expectations.run(synthetic, name, rules, data_class)
+    checked = expectations.run(synthetic, name, rules, data_class, schema)
     scores = _measure(registry.for_table(schema), tables, schema, seed)
     with one_thread():
         figures = plots.table_figures(train, holdout, synthetic, schema, scores=scores, data_class=data_class)

@@ -138,7 +138,7 @@ def _draw_categories(axes: Axes, real: pd.DataFrame, made: pd.DataFrame, column:
     found = [np.bincount(c[(c >= 0) & (c < width)], minlength=width).astype(float) for c in _codes(real, made, column)]
     if private:
         found[0][found[0] < LEAST_CELL] = 0
-    both = found[0] + found[1]
+    both = found[0] + found[1] * (found[0] > 0 if private else 1)  # a category that few have goes by no name
     shown = np.argsort(-both, kind="stable")[: min(MOST_CATEGORIES, int((both > 0).sum()))]
     place = np.arange(len(shown))
     for offset, values, colour in zip((-0.2, 0.2), found, (REAL, SYNTHETIC), strict=True):

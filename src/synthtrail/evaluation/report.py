@@ -12,12 +12,12 @@ import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from importlib.resources import files
-from string import Template
 from typing import Any
 
 from synthtrail.evaluation import expectations, metric
+from synthtrail.evaluation.canvas import INK, REAL, SOFT
 from synthtrail.evaluation.metric import Score
+from synthtrail.evaluation.page import AGGREGATES, shell, template
 from synthtrail.evaluation.verdict import Verdict
 
 HEADINGS = {
@@ -34,12 +34,21 @@ CAPTIONS = {
     "privacy": "Distance to the closest training record. Far to the left of fresh real records lie copies.",
     "images": "Images of each class, first in the file, not chosen.",
 }
-AGGREGATES = "The source is confidential: of its real records only groups of at least five are drawn."
 LEVELS = {
     "pass": ("Pass", "Everything that was asked for was measured and holds."),
     "review": ("Review", "A person must decide: see the reasons marked below."),
     "refuse": ("Refuse", "Not to be released: see the reasons marked below."),
 }
+DARK = (
+    ("fill", f"fill: {INK}", "#d5dae2"),
+    ("fill", "fill: #5a5a5a", "#9aa4b2"),
+    ("fill", f"fill: {SOFT}", "#9aa4b2"),
+    ("stroke", "stroke: #5a5a5a", "#7d8797"),
+    ("stroke", "stroke: #9a9a9a", "#7d8797"),
+    ("fill", f"fill: {REAL}", "#8fb3e0"),
+    ("stroke", f"stroke: {REAL}", "#8fb3e0"),
+)
+"""What a figure's inks become on a dark page: the property, the ink as matplotlib writes it, the lighter ink."""
 MARKS = {"pass": "✓", "review": "?", "refuse": "✕"}
 
 
@@ -74,10 +83,17 @@ def as_json(page: Page) -> dict[str, Any]:
 
 def as_html(page: Page) -> str:
     """Return the page for people."""
+    title, _ = LEVELS[page.verdict.level]
+    return shell(f"{page.name}: {title}", body(page))
+
+
+def body(page: Page, kicker: str = "Evaluation of synthetic data", more: str = "") -> str:
+    """Return what the page's shell surrounds; `more` is HTML between the facts and the scores."""
     title, sentence = LEVELS[page.verdict.level]
-    template = Template(files("synthtrail.evaluation").joinpath("report.html").read_text(encoding="utf-8"))
     aspects = dict.fromkeys(score.aspect for score in page.scores)
-    return template.substitute(
+    return template("report.html").substitute(
+        kicker=escape(kicker),
+        more=more,
         name=escape(page.name),
         data_class=escape(page.data_class),
         level=page.verdict.level,
@@ -85,9 +101,31 @@ def as_html(page: Page) -> str:
         level_sentence=sentence,
         reasons="\n".join(_reason(reason.level, reason.text) for reason in page.verdict.reasons),
         facts="\n".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in page.facts.items()),
+        glance=_glance(page.scores),
         sections="\n".join(_section(aspect, page) for aspect in aspects),
         expectations=_expectations(page.expectations),
     )
+
+
+GLANCE = {
+    "utility_ratio": ("Usefulness", "over that of real data; 1 is as good"),
+    "quality": ("Likeness", "of columns and pairs; 1 is the same"),
+    "class_balance": ("Class balance", "1 is the same shares"),
+    "distinct": ("Distinct", "share unlike every other one"),
+    "detection_auc": ("Told apart", "from real rows; 0.5 is not at all"),
+    "mia_auc": ("Recognised", "training records; 0.5 is guessing"),
+}
+"""What a reader looks for first: the title of a score's tile, and how to read it."""
+
+
+def _glance(scores: Sequence[Score]) -> str:
+    known = {score.name: score.value for score in scores}
+    tiles = "".join(
+        f'<li><strong>{known[name]:.2f}</strong><span class="name">{title}</span><span>{words}</span></li>'
+        for name, (title, words) in GLANCE.items()
+        if known.get(name) is not None
+    )
+    return f'<ul class="tiles">{tiles}</ul>' if tiles else ""
 
 
 def _reason(level: str, text: str) -> str:
@@ -116,10 +154,18 @@ def _section(aspect: str, page: Page) -> str:
 
 
 def _figure(name: str, page: Page) -> str:
-    data = base64.b64encode(page.figures[name].encode()).decode()
+    data = base64.b64encode(themed(page.figures[name]).encode()).decode()
     caption = CAPTIONS[name] + ("" if page.data_class == "public" or name in ("utility",) else " " + AGGREGATES)
     source = f"data:image/svg+xml;base64,{data}"
     return f'<figure><img src="{source}" alt="{escape(caption)}"><figcaption>{escape(caption)}</figcaption></figure>\n'
+
+
+def themed(svg: str) -> str:
+    """Return a figure that turns its inks about where the page is dark."""
+    rules = "".join(f'[style*="{old}"]{{{what}:{new}!important}}' for what, old, new in DARK)
+    style = f"<style>@media (prefers-color-scheme: dark){{{rules}}}</style>"
+    start = svg.index(">", svg.index("<svg")) + 1
+    return svg[:start] + style + svg[start:]
 
 
 def _row(score: Score) -> str:

@@ -12,7 +12,9 @@ from synthtrail.stages.code import git_state
 from synthtrail.stages.found import Found
 from synthtrail.stages.layout import STAGES, Layout
 from synthtrail.storage.files import write_bytes
-from synthtrail.tracking import StageRun, Store, repro_id
+from synthtrail.tracking import StageRun, Store, TrackingError, answering, repro_id
+
+__all__ = ["TrackingError", "publish", "tag"]
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,12 @@ def publish(root: Path, found: Sequence[Found], fresh: Sequence[Found]) -> dict[
     `found` are all records of the workspace: the parent run shows the parameters and scores of the whole pipeline, so
     that two repros can be compared although one of them re-ran a single stage.
     """
-    store = Store(root)
+    with answering():
+        return written(Store(root), root, found, fresh)
+
+
+def written(store: Store, root: Path, found: Sequence[Found], fresh: Sequence[Found]) -> dict[str, Published]:
+    """Write the runs into `store`, and keep their export beside the ledger."""
     repro = repro_id()
     published: dict[str, Published] = {}
     for name in sorted({item.record.experiment for item in fresh}):
@@ -98,7 +105,7 @@ def shown_files(layout: Layout, stage: str) -> list[tuple[Path, str]]:
     if stage == "train":
         return [(path, "curves") for path in sorted(layout.curves.glob("*.csv"))]
     if stage == "validate":
-        pages = [layout.report / "report.html", layout.report / "report.json"]
+        pages = [layout.report / "report.html", layout.report / "report.json", layout.diagnostics]
         return [(path, "") for path in pages] + [(path, "figures") for path in sorted(layout.figures.glob("*.svg"))]
     return []
 
@@ -148,7 +155,8 @@ def milliseconds(time: str | None) -> int | None:
 
 def tag(root: Path, runs: Mapping[str, Published], entries: Mapping[str, int], head: Checkpoint) -> None:
     """Set the tags that lead from each tracked run to its ledger entry; they are no part of the export."""
-    store = Store(root)
-    for slot, run in runs.items():
-        leading = {"ledger.entry": str(entries[slot]), "ledger.origin": head.origin, "ledger.size": str(head.size)}
-        store.tag(run.run_id, leading)
+    with answering():
+        store = Store(root)
+        for slot, run in runs.items():
+            leading = {"ledger.entry": str(entries[slot]), "ledger.origin": head.origin, "ledger.size": str(head.size)}
+            store.tag(run.run_id, leading)
