@@ -139,6 +139,7 @@ class Page:
     def __init__(self, browser: Browser, session: str) -> None:
         self._browser = browser
         self._session = session
+        self._first = len(browser.events)
 
     def call(self, method: str, **parameters: object) -> dict[str, Any]:
         """Send a command to this tab."""
@@ -198,9 +199,10 @@ class Page:
         file.write_bytes(base64.b64decode(found["data"]))
 
     def requests(self) -> list[str]:
-        """The addresses that the tab and its workers asked for."""
-        events = [event for event in self._browser.events if event["method"] == "Network.requestWillBeSent"]
-        return [event["params"]["request"]["url"] for event in events]
+        """The addresses that were asked for since the tab was opened, by it, its workers, or another open tab."""
+        later = self._browser.events[self._first :]
+        sent = [event for event in later if event["method"] == "Network.requestWillBeSent"]
+        return [event["params"]["request"]["url"] for event in sent]
 
     def complaints(self) -> list[str]:
         """What the tab's console holds: uncaught errors, and violations of the content policy."""

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from synthtrail.cli.main import COMMANDS, main
+from synthtrail.cli.main import COMMANDS, USERS, main
 
 
 @pytest.fixture(autouse=True)
@@ -21,6 +21,11 @@ def test_the_overview_lists_every_command(capsys: pytest.CaptureFixture[str]) ->
     assert main([]) == 2
     shown = capsys.readouterr().out
     assert all(f"  {name} " in shown for name in COMMANDS)
+    places = [shown.index(f"commands for the {user}:") for user in ("ML engineer", "steward", "auditor")]
+    assert places == sorted(places)
+    assert {name for names in USERS.values() for name in names} <= COMMANDS.keys()
+    lines = [shown.index(f"\n  {name} ") for name in ("repro", "key", "verify")]
+    assert [place for pair in zip(places, lines, strict=True) for place in pair] == sorted([*places, *lines])
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
@@ -30,6 +35,19 @@ def test_every_command_explains_itself(name: str, capsys: pytest.CaptureFixture[
         main([name, "--help"])
     assert end.value.code == 0
     assert len(capsys.readouterr().out) > 200
+
+
+@pytest.mark.parametrize("name", ["verify", "fsck", "cosign", "witness", "anchor", "show", "explain", "bundle"])
+def test_an_auditors_help_is_a_manual_page(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Purpose, examples, arguments, exit codes, files and what to see also, in this order."""
+    with pytest.raises(SystemExit):
+        main([name, "--help"])
+    shown = capsys.readouterr().out
+    titles = ["Usage:\n    synthtrail ", "Exit codes:\n    0  ", "Files:\n    ", "See also: ", "options:"]
+    places = [shown.find(title) for title in titles]
+    assert -1 not in places
+    assert places == sorted(places)
+    assert max(map(len, shown.splitlines())) <= 120
 
 
 def test_an_unknown_command_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

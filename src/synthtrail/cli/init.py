@@ -7,16 +7,17 @@ the guard to your XDG state folder; nothing secret is written into the checkout.
 import argparse
 from pathlib import Path
 
-from synthtrail.storage.custodian import establish
+from synthtrail.storage.custodian import ORGANISATION, establish
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Declare the command's arguments: none."""
+    """Declare the command's arguments."""
+    parser.add_argument("--organisation", default=ORGANISATION, metavar="NAME", help="whose ledger a new one is")
 
 
-def run(_arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Create what is missing and say so."""
-    custodian = establish(Path.cwd())
+    custodian = establish(Path.cwd(), organisation=arguments.organisation)
     for line in custodian.news or (f"ledger {custodian.policy.origin}, {custodian.ledger.head.size} entries",):
         print(line)
     return 0

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from synthtrail.stages.layout import Layout
+
 COLUMNS = ("experiment", "model", "items", "trained on synthetic / real", "verdict", "report")
 
 
@@ -21,9 +23,9 @@ def row(path: Path) -> tuple[str, ...]:
     """Return the cells of the experiment whose `validate` record lies at `path`."""
     name = path.parent.name
     judged = values(path, "facts")
-    model = values(path.with_name("train.json"), "params").get("model.name", "?")
+    model = values(path.parents[1] / name.partition(".")[0] / "train.json", "params").get("model.name", "?")
     items = values(path.with_name("generate.json"), "facts").get("items", "?")
-    report = f"data/{name}/report/report.html"
+    report = (Layout(name).report / "report.html").as_posix()
     return name, model, items, " / ".join(utility(judged)), json.loads(path.read_bytes())["verdict"], report
 
 

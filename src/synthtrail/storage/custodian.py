@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 
 from synthtrail.custody import acts, note
@@ -26,7 +27,8 @@ from synthtrail.custody.policy import Policy
 from synthtrail.custody.state import State
 from synthtrail.storage.files import write_bytes
 from synthtrail.storage.home import home
-from synthtrail.storage.keys import create_key, load_key
+from synthtrail.storage.keys import create_key, key_files, load_key
+from synthtrail.storage.pinning import settle
 
 FOLDER = "ledger"
 ORGANISATION = "local demonstration"
@@ -44,12 +46,27 @@ class Custodian:
     root: Path
     policy: Policy
     ledger: Ledger
-    operator: Signer
     news: tuple[str, ...] = field(default=())
 
+    @cached_property
+    def operator(self) -> Signer:
+        """The machine's own key: an operator without passphrase, listed and not ended; raises `UsageError`."""
+        folder, state = home().keys(self.policy.origin), self.ledger.state
+        for file in key_files(folder):
+            key = state.keys.get(file.verifier.name)
+            machine = key is not None and key.role == "operator" and not key.person and key.until is None
+            if machine and not file.protected:
+                return load_key(folder, file.label)
+        raise UsageError(
+            f"no operator key of a machine in {folder} may sign; "
+            "`synthtrail key new machine --role operator --no-passphrase` makes one"
+        )
 
-def establish(root: Path) -> Custodian:
+
+def establish(root: Path, *, organisation: str = ORGANISATION) -> Custodian:
     """Return the custodian of the checkout at `root`, creating keys, policy and ledger on first use.
+
+    `organisation` is whose ledger a new one is.
 
     Raises `LostLedgerError` where records were signed before but there is no ledger, and `UsageError` where the
     ledger's keys or policy are not on this machine.
@@ -59,18 +76,26 @@ def establish(root: Path) -> Custodian:
         if origin is None:
             if records_were_signed(root):
                 raise LostLedgerError(lost(root))
-            return start(root, succeeds=home().origin_of(root))
+            return start(root, succeeds=home().origin_of(root), organisation=organisation)
         home().remember(root, origin)
         return _open(root, origin)
 
 
-def start(root: Path, *, succeeds: str | None = None, because: str = "") -> Custodian:
+def existing(root: Path) -> Custodian:
+    """Return the custodian of the checkout at `root`, which has a ledger; raise `UsageError` if it has none."""
+    origin = origin_of(root)
+    if origin is None:
+        raise UsageError(f"{root.resolve()}: no ledger here; `make repro` makes one, `synthtrail init` an empty one")
+    return _open(root, origin)
+
+
+def start(root: Path, *, succeeds: str | None = None, because: str = "", organisation: str = ORGANISATION) -> Custodian:
     """Start a ledger for the checkout at `root`; `succeeds` and `because` tell of one that is lost or given up."""
     origin = f"synthtrail.local/{secrets.token_hex(8)}"
     keys, now = home().keys(origin), datetime.now(UTC)
     top, operator = (create_key(keys, role, f"{origin}/{role}") for role in ("root", "operator"))
     sequencer = create_key(keys, "sequencer", origin)
-    policy = Policy(origin, ORGANISATION, roots=(top.verifier.vkey(),), sequencer=sequencer.verifier.vkey())
+    policy = Policy(origin, organisation, roots=(top.verifier.vkey(),), sequencer=sequencer.verifier.vkey())
     write_bytes(home().policy(origin), policy.encode(), mode=0o600)
     context = [("keys", PROMISE)]
     context += [("succeeds", succeeds)] if succeeds else []
@@ -80,7 +105,7 @@ def start(root: Path, *, succeeds: str | None = None, because: str = "") -> Cust
     )
     ledger = Ledger.create(root / FOLDER, home().guard(origin), policy, sequencer, opening, now=now)
     with ledger.transaction(now) as tx:
-        fields = acts.key_fields(operator, "operator", organisation=ORGANISATION)
+        fields = acts.key_fields(operator, "operator", organisation=organisation)
         tx.append([acts.event(tx.state, "key-added", top, at=now, fields=fields)])
     home().remember(root, origin)
     news = (
@@ -88,7 +113,7 @@ def start(root: Path, *, succeeds: str | None = None, because: str = "") -> Cust
         f"keys in {keys} ({PROMISE})",
         f"policy pinned in {home().policy(origin)}; the pin is local: it was made on the machine that it is to judge",
     )
-    return Custodian(root, policy, ledger, operator, news)
+    return Custodian(root, policy, ledger, news)
 
 
 def origin_of(root: Path) -> str | None:
@@ -124,9 +149,10 @@ def _open(root: Path, origin: str) -> Custodian:
     keys, pinned = home().keys(origin), home().policy(origin)
     if not pinned.exists():
         raise UsageError(f"the ledger {origin} has no policy in {pinned}: its keys are on another machine")
+    settle(root / FOLDER, origin, load_key(keys, "sequencer"))
     policy = policies.parse(pinned.read_bytes())
     ledger = Ledger.open(root / FOLDER, home().guard(origin), policy, load_key(keys, "sequencer"))
-    return Custodian(root, policy, ledger, load_key(keys, "operator"))
+    return Custodian(root, policy, ledger)
 
 
 @contextmanager

@@ -17,18 +17,26 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
 
 
 def write_bytes(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     """Put `data` at `path` atomically, creating parent folders; `mode` is set before any byte is visible."""
+    with placed(path, mode=mode) as file:
+        file.write(data)
+
+
+@contextmanager
+def placed(path: Path, *, mode: int = 0o644) -> Iterator[BinaryIO]:
+    """Yield a file to write to, which takes the place of `path` when the block ends without an error."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:
             os.fchmod(file.fileno(), mode)
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         Path(name).replace(path)

@@ -4,8 +4,11 @@ The folders follow the XDG Base Directory specification, and hold one sub-folder
 
     $XDG_DATA_HOME/synthtrail/<origin>/keys/      private keys, mode 0600
     $XDG_DATA_HOME/synthtrail/<origin>/salts/     salt keys of confidential artifacts, mode 0600
+    $XDG_DATA_HOME/synthtrail/<origin>/identities/   age identities of stored artifacts, mode 0600
     $XDG_CONFIG_HOME/synthtrail/<origin>/policy.json   the pinned policy
     $XDG_STATE_HOME/synthtrail/<origin>/guard/    the last checkpoint that was signed
+    $XDG_STATE_HOME/synthtrail/<origin>/work/     acts that were begun and not finished
+    $XDG_STATE_HOME/synthtrail/<origin>/verified/ what verifications found that held, mode 0600
     $XDG_STATE_HOME/synthtrail/checkouts/         which origin a checkout belongs to
 
 `DVC_ROOT` is set by DVC for every stage. In a queued experiment the working directory is a copy, and `DVC_ROOT` the
@@ -18,8 +21,6 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-
-from synthtrail.storage.files import write_json
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,14 @@ class Home:
         """Folder of the salt keys of the ledger `origin`."""
         return self.data / folder_name(origin) / "salts"
 
+    def identities(self, origin: str) -> Path:
+        """Folder of the age identities of artifacts that the ledger `origin` says were stored."""
+        return self.data / folder_name(origin) / "identities"
+
+    def work(self, origin: str) -> Path:
+        """Folder in which unfinished acts of the ledger `origin` remember where they were."""
+        return self.state / folder_name(origin) / "work"
+
     def policy(self, origin: str) -> Path:
         """File of the policy pinned for the ledger `origin`."""
         return self.config / folder_name(origin) / "policy.json"
@@ -46,6 +55,10 @@ class Home:
         """Folder that remembers the last checkpoint signed for the ledger `origin`."""
         return self.state / folder_name(origin) / "guard"
 
+    def verified(self, origin: str) -> Path:
+        """Folder in which a verifier keeps what it found of the ledger `origin`."""
+        return self.state / folder_name(origin) / "verified"
+
     def checkout(self, root: Path) -> Path:
         """File that remembers which ledger the checkout at `root` belongs to."""
         digest = hashlib.sha256(str(root.resolve()).encode()).hexdigest()
@@ -53,6 +66,8 @@ class Home:
 
     def remember(self, root: Path, origin: str) -> None:
         """Note that the checkout at `root` belongs to the ledger `origin`."""
+        from synthtrail.storage.files import write_json  # noqa: PLC0415 - an auditor writes nothing here
+
         write_json(self.checkout(root), {"origin": origin, "root": str(root.resolve())})
 
     def origin_of(self, root: Path) -> str | None:

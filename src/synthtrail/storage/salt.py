@@ -18,6 +18,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from synthtrail.storage.disposed import refuse_salt
 from synthtrail.storage.files import write_bytes
 
 SIZE = 32
@@ -32,10 +33,12 @@ def no_salt(_name: str) -> None:
 def salts_for(folder: Path, slot: str, input_digest: str) -> Salts:
     """Return the salts of what `slot` makes from the input with this digest; their key is minted on first use.
 
-    `folder` is the key store's folder of salt keys; a key is a file of 32 random bytes, mode 0600.
+    `folder` is the key store's folder of salt keys; a key is a file of 32 random bytes, mode 0600. Raises
+    `DisposedError` where the key was destroyed.
     """
     path = folder / slot / f"{input_digest}.salt"
     if not path.exists():
+        refuse_salt(folder, slot, input_digest)
         write_bytes(path, secrets.token_bytes(SIZE), mode=0o600)
     key = path.read_bytes()
     return lambda name: salt_from_key(key, name)

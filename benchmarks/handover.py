@@ -1,0 +1,166 @@
+"""What handover costs: encrypting and storing, sweeping, each against its own limit in the same run.
+
+The limit of storing is the encryption library alone (`pyrage.encrypt_file`, file to file), that of sweeping is hashing
+the same bytes from memory. Files lie in the system's temporary folder; its page cache holds them, so disks are not
+measured.
+"""
+
+import hashlib
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pyrage
+
+from figures import Figure, main
+from synthtrail.custody import acts, digest
+from synthtrail.custody.record import Item
+from synthtrail.data.image import Images, ImageSet
+from synthtrail.handover import acting, storing
+from synthtrail.handover.places import FolderPlace
+from synthtrail.handover.sweep import Memory, Wanted, sweep
+from synthtrail.storage.custodian import Custodian, start
+
+MIB = 1 << 20
+
+
+def measure(quick: bool) -> list[Figure]:
+    """Return every figure."""
+    with tempfile.TemporaryDirectory(prefix="synthtrail-bench-") as name:
+        base = Path(name)
+        for variable in ("XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME"):
+            os.environ[variable] = str(base / variable.lower())
+        (base / "checkout").mkdir()
+        custodian = start(base / "checkout")
+        rounds = 2 if quick else 4
+        return [
+            *storing_large(custodian, base, (256 if quick else 1024) * MIB, rounds),
+            *storing_images(custodian, base),
+            *sweeping(base, 64, (256 if quick else 1024) * MIB // 64, rounds),
+        ]
+
+
+def storing_large(custodian: Custodian, base: Path, size: int, rounds: int) -> list[Figure]:
+    """Encrypt and store one large file, against the library alone; rounds alternate, the best of each counts."""
+    folder = custodian.root / "data/large/raw"
+    write_noise(folder / "table.parquet", size)
+    item = logged(custodian, "large", folder)
+    recipient = pyrage.x25519.Identity.generate().to_public()
+    alone, stored = [], []
+    source, target = str(folder / "table.parquet"), str(base / "alone.age")
+    for number in range(rounds):
+        alone.append(timed(partial(pyrage.encrypt_file, source, target, [recipient])))
+        stored.append(timed(partial(store, custodian, item, folder, str(base / f"store-{number}"))))
+    ratio = min(alone) / min(stored)
+    rate = size / MIB / min(stored)
+    return [
+        Figure("store one large file, share of the library's rate", ratio, "", 0.8, at_least=True),
+        Figure("store one large file", rate, "MiB/s", note="hashed, encrypted, written, read back, hashed again"),
+    ]
+
+
+def storing_images(custodian: Custodian, base: Path) -> list[Figure]:
+    """Write 20,000 small images as shards, then store the shards; against the writing alone."""
+    folder = custodian.root / "data/images/synthetic"
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    batches = [pictures(rng, first) for first in range(0, 20_000, 1_000)]
+    written = timed(lambda: Images().write(folder, "images", batches))
+    item = logged(custodian, "images", folder)
+    stored = timed(lambda: store(custodian, item, folder, str(base / "images")))
+    plain = timed(lambda: written_plainly(folder, base / "plain"))
+    return [
+        Figure("20,000 images as shards: write and store, against writing", (written + stored) / written, "×", 2.0),
+        Figure("20,000 images: store the shards", stored, "s", note=f"copying them and flushing took {plain:.3f} s"),
+    ]
+
+
+def sweeping(base: Path, count: int, size: int, rounds: int) -> list[Figure]:
+    """Sweep a folder, everything hashed; against hashing the same bytes from memory; then again, incrementally."""
+    folder = base / "swept"
+    for number in range(count):
+        write_noise(folder / f"{number % 8}/{number:04d}.bin", size)
+    place, wanted = FolderPlace("bench", folder), Wanted({"00" * 32: "00" * 32})
+    block = os.urandom(size)
+    limit = min(timed(lambda: [hashlib.sha256(block) for _ in range(count)]) for _ in range(rounds))
+    whole = min(timed(lambda: sweep(place, wanted)) for _ in range(rounds))
+    memory = Memory(base / "memory.json")
+    sweep(place, wanted, memory)
+    memory.save()
+    again = timed(lambda: sweep(place, wanted, Memory(base / "memory.json")))
+    return [
+        Figure("sweep, share of the speed of hashing", limit / whole, "", 0.8, at_least=True),
+        Figure("sweep", count * size / MIB / whole, "MiB/s"),
+        Figure("second sweep, share of the first's time", again / whole, "", 0.05, note="nothing had changed"),
+    ]
+
+
+def logged(custodian: Custodian, experiment: str, folder: Path) -> Item:
+    """Log the folder as what an ingest read."""
+    found = digest.folder(folder)
+    path = folder.relative_to(custodian.root).as_posix()
+    named = {"kind": "folder", "path": path, "sha256": found.sha256, "size": found.size, "files": found.files}
+    record = {
+        **{"v": 1, "experiment": experiment, "stage": "ingest", "event": "acquired", "subjects": [named], "views": []},
+        **{
+            "inputs": [],
+            "params": [],
+            "seed": 0,
+            "code": {"sha256": "0" * 64, "files": 1},
+            "tools": [],
+            "class": "public",
+        },
+        **{"privacy": [], "facts": [], "source": [{"name": "licence", "value": "CC0-1.0"}]},
+    }
+    now = datetime.now(UTC)
+    with custodian.ledger.transaction(now) as tx:
+        tx.append([acts.made(tx.state, record, custodian.operator, at=now)])  # type: ignore[arg-type]
+    custodian.ledger.keep_manifest(digest.manifest(folder))
+    return Item(path, bytes.fromhex(found.sha256), found.size, found.files)
+
+
+def store(custodian: Custodian, item: Item, folder: Path, url: str) -> None:
+    """Store an artifact, as the command does."""
+    storing.store(custodian, acting.find(custodian, "operator"), item, folder, url)
+
+
+def written_plainly(folder: Path, target: Path) -> None:
+    """Write the same files unencrypted, flushed to the disk."""
+    target.mkdir()
+    for path in folder.iterdir():
+        with (target / path.name).open("wb") as file:
+            file.write(path.read_bytes())
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def pictures(rng: np.random.Generator, first: int) -> ImageSet:
+    """Return a thousand grey images of 28 × 28."""
+    pixels = rng.integers(0, 256, (1_000, 28, 28, 1), dtype=np.uint8)
+    names = tuple(f"{number:08d}.png" for number in range(first, first + 1_000))
+    return ImageSet(pixels, np.array(["0"] * 1_000, dtype=object), names)
+
+
+def write_noise(path: Path, size: int) -> None:
+    """Write a file that nothing compresses."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    block = os.urandom(MIB)
+    with path.open("wb") as file:
+        for start in range(0, size, MIB):
+            file.write(block[: min(MIB, size - start)])
+
+
+def timed(work: Callable[[], object]) -> float:
+    """Return how many seconds `work` takes."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+if __name__ == "__main__":
+    raise SystemExit(main("Handover: stores and sweeps", measure))

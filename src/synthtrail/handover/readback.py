@@ -1,0 +1,56 @@
+"""A file that is read back as it is written: what is on the disk's side of the system calls is what was meant.
+
+It is flushed to the disk piece by piece while more is written, and once more at the end, with its folder.
+
+    >>> import pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "object"
+    >>> with written(path) as file:
+    ...     file.write(b"ciphertext")
+    10
+    >>> path.read_bytes()
+    b'ciphertext'
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from synthtrail.handover.background import Background
+from synthtrail.handover.objects import StoreError
+from synthtrail.storage.files import flush_folder
+
+FLUSH = 32 << 20  # bytes after which what was written is flushed to its disk
+
+
+@contextmanager
+def written(path: Path) -> Iterator["ReadBack"]:
+    """A file that is read back as it is written, and flushed to its disk at the end."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        # Flushing goes on beside the encryption, so that little is left to flush at the end.
+        with Background(lambda _: os.fdatasync(descriptor)) as flushing:
+            yield ReadBack(descriptor, path, lambda: flushing.put(b""))
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    flush_folder(path.parent)
+
+
+class ReadBack:
+    """Writes to a file and compares what can be read there with what was written, block by block."""
+
+    def __init__(self, descriptor: int, path: Path, flush: Callable[[], object]) -> None:
+        self.descriptor, self.path, self.flush, self.place = descriptor, path, flush, 0
+
+    def write(self, data: bytes) -> int:
+        """Write a block; raise `StoreError` if something else can be read in its place."""
+        view = memoryview(data)
+        while view:
+            view = view[os.write(self.descriptor, view) :]
+        if os.pread(self.descriptor, len(data), self.place) != data:
+            raise StoreError(f"{self.path}: what was written reads back differently")
+        if (self.place + len(data)) // FLUSH > self.place // FLUSH:
+            self.flush()
+        self.place += len(data)
+        return len(data)
