@@ -1,17 +1,19 @@
 # make repro   build .venv, rebuild every experiment, sign, verify        make ui    look at the runs in MLflow
 # make test    build .venv, run the test suite                            make lint  ruff and mypy
+# make gpu-check   compare models trained on the GPU with what they make on a CPU
 # make bench   what it costs                                              make soak  faults, mutants, a large ledger
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 EXPERIMENTS ?=
+LOCKED := pipeline timestamp store
 
 # DVC and its stages look up `python` on the path; nothing of this phones home.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := true
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: repro test lint ui bench soak clean env
+.PHONY: repro test lint ui story gpu-check bench soak clean env lock
 
 repro: $(VENV)/.pipeline .dvc/tmp/plots.html
 	synthtrail repro $(EXPERIMENTS)
@@ -27,9 +29,18 @@ lint: $(VENV)/.dev
 ui: $(VENV)/.pipeline
 	synthtrail ui
 
+# Says "no GPU here: not checked" and succeeds where there is none; `synthtrail gpu-check --require` does not.
+gpu-check: $(VENV)/.pipeline
+	synthtrail gpu-check
+
+# Two hospitals and an auditor, from a ward's records to their disposal, in under three minutes.
+story: $(VENV)/.dev
+	python -m tests.pipeline.story
+
 bench: $(VENV)/.dev
 	python benchmarks/pipeline.py
 	python benchmarks/ledger.py
+	python benchmarks/trial.py
 
 # Every fault and mutant instead of a sample, and a ledger of a million entries: an hour and 2 GB of disk.
 soak: $(VENV)/.dev
@@ -52,6 +63,12 @@ $(VENV)/.dev: $(VENV)/.pipeline
 # DVC's page of plots loads Vega from a network; this one carries it.
 .dvc/tmp/plots.html: $(VENV)/.pipeline
 	synthtrail plots-page $@
+
+# The environment to the byte: after a change of pyproject.toml or constraints.txt. A test holds it to both.
+lock:
+	$(PYTHON) -m venv build/lock && build/lock/bin/python -m pip install --quiet 'uv>=0.9'
+	build/lock/bin/uv pip compile pyproject.toml $(foreach extra,$(LOCKED),--extra $(extra)) -c constraints.txt \
+		--generate-hashes --universal --python-version 3.11 --no-header --no-annotate --quiet -o requirements.lock
 
 clean:
 	rm -rf $(VENV) build dist

@@ -27,7 +27,7 @@ from synthtrail.storage.home import shared_root
 TOOLS = {
     "ingest": ("numpy", "pandas", "pyarrow", "scikit-learn"),
     "preprocess": ("numpy", "pandas", "pyarrow"),
-    "train": ("lightning", "numpy", "pandas", "safetensors", "torch"),
+    "train": ("lightning", "numpy", "pandas", "pillow", "safetensors", "torch"),
     "generate": ("numpy", "pandas", "pyarrow", "safetensors", "torch"),
     "validate": ("great-expectations", "matplotlib", "numpy", "pandas", "scikit-learn", "scipy"),
 }

@@ -18,7 +18,8 @@ said otherwise.
 import difflib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields, replace
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
@@ -46,9 +47,19 @@ class ModelParams:
 
 @dataclass(frozen=True)
 class GenerateParams:
-    """How much to generate; `None` is as many items as there were training items."""
+    """How much to generate, `None` being as many items as there were training items, and which rows are wanted.
+
+    `conditions`: column -> condition, as `synthtrail.data.conditions` describes; `target` stands for the target column.
+    """
 
     count: int | None = None
+    conditions: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> int | None:
+        """How many items are asked for, by `count` or by exact counts of classes; None if by neither."""
+        exact = [sum(value.values()) for value in self.conditions.values() if counted(value)]
+        return exact[0] if self.count is None and exact else self.count
 
 
 @dataclass(frozen=True)
@@ -77,9 +88,16 @@ class Experiment:
     data_class: DataClass = "confidential"
     modality: Modality = "tabular"
     target: str | None = None
+    group: str | None = None
     holdout: float = 0.2
     bins: int = 20
+    read: Mapping[str, Any] = field(default_factory=dict)  # these five are checked by synthtrail.data
+    columns: Mapping[str, Any] = field(default_factory=dict)
+    drop: list[str] = field(default_factory=list)
+    constraints: list[Any] = field(default_factory=list)
+    rare_min: int | None = None
     seed: int = 0
+    devices: int | Literal["auto"] = 1
     generate: GenerateParams = field(default_factory=GenerateParams)
     validate: ValidateParams = field(default_factory=ValidateParams)
 
@@ -124,12 +142,18 @@ def parse(name: str, block: object) -> Experiment:
     chosen = ModelParams(text(model.pop("name", DEFAULT_MODEL[modality]), f"{where}.model.name"), model)
     nested = {
         "model": chosen,
-        "generate": build(GenerateParams, given.get("generate", {}), f"{where}.generate"),
+        "generate": generate_params(given.get("generate", {}), f"{where}.generate"),
         "validate": build(ValidateParams, given.get("validate", {}), f"{where}.validate"),
     }
     experiment = build(Experiment, {**given, "name": name} | nested, where, shown=frozenset(KEYS))
     check(experiment, where)
     return experiment
+
+
+def generate_params(given: object, where: str) -> GenerateParams:
+    """Read the block `generate:`."""
+    asked = build(GenerateParams, given, where)
+    return replace(asked, conditions=plain_conditions(asked.conditions, f"{where}.conditions"))
 
 
 def check(experiment: Experiment, where: str) -> None:
@@ -139,16 +163,60 @@ def check(experiment: Experiment, where: str) -> None:
     choice(experiment.data_class, get_args(DataClass), f"{where}.class")
     if not RETENTION.fullmatch(text(experiment.retention, f"{where}.retention")):
         raise ParamsError(f"{where}.retention: {experiment.retention!r} is not a duration such as P10Y or P6M")
-    if experiment.target is not None:
-        text(experiment.target, f"{where}.target")
+    for key in ("target", "group"):
+        if getattr(experiment, key) is not None:
+            text(getattr(experiment, key), f"{where}.{key}")
+    if experiment.group is not None and experiment.modality != "tabular":
+        raise ParamsError(f"{where}.group: names a column, and only tables have columns; take it out")
     number(experiment.holdout, f"{where}.holdout", float, lambda x: 0 < x < 1, "between 0 and 1")
     number(experiment.bins, f"{where}.bins", int, lambda x: 1 < x <= 1000, "between 2 and 1000")
+    if experiment.rare_min is not None:
+        number(experiment.rare_min, f"{where}.rare_min", int, lambda x: 1 <= x <= 10_000, "between 1 and 10000")
+    if experiment.devices != "auto":
+        number(experiment.devices, f"{where}.devices", int, lambda x: 1 <= x <= 64, "between 1 and 64, or auto")
     number(experiment.seed, f"{where}.seed", int, lambda x: 0 <= x < 2**32, "between 0 and 2^32 - 1")
-    if experiment.generate.count is not None:
-        number(experiment.generate.count, f"{where}.generate.count", int, lambda x: x > 0, "above 0")
+    check_generate(experiment.generate, f"{where}.generate")
     for key, value in vars(experiment.validate).items():
         if value is not None:
             number(value, f"{where}.validate.{key}", float, lambda x: 0 <= x <= 2, "between 0 and 2")
+
+
+def check_generate(asked: GenerateParams, where: str) -> None:
+    """Raise `ParamsError` unless the count and the form of every condition are in order; columns are checked later."""
+    if asked.count is not None:
+        number(asked.count, f"{where}.count", int, lambda x: x > 0, "above 0")
+    exact = [name for name, value in asked.conditions.items() if counted(value)]
+    if len(exact) > 1:
+        raise ParamsError(f"{where}.conditions: exact counts for {' and '.join(exact)}; only the target can have them")
+    if exact:
+        total = sum(asked.conditions[exact[0]].values())
+        number(total, f"{where}.conditions.{exact[0]}", int, lambda x: x > 0, "above 0 in all")
+        if asked.count not in (None, total):
+            raise ParamsError(f"{where}: the counts of {exact[0]} add up to {total}, and count is {asked.count}")
+
+
+def counted(value: object) -> bool:
+    """Tell whether a condition asks for exact counts: `{class: count, ...}`."""
+    if not isinstance(value, Mapping) or not value or set(value) <= {"min", "max"}:
+        return False
+    return all(isinstance(number, int) and not isinstance(number, bool) for number in value.values())
+
+
+def plain_conditions(value: object, where: str) -> dict[str, Any]:
+    """Return conditions with dates and class names as texts, so that a plan can hold them as JSON."""
+    return {name: _plain(given, f"{where}.{name}") for name, given in mapping(value, where).items()}
+
+
+def _plain(value: object, where: str) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item, where) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item, where) for item in value]
+    if isinstance(value, date):  # YAML reads 2026-01-31 as one
+        return value.isoformat()
+    if not isinstance(value, str | int | float):
+        raise ParamsError(f"{where}: {value!r} is no condition: a class, a list, {{class: count}} or {{min:, max:}}")
+    return value
 
 
 def build(cls: type[T], given: object, where: str, shown: frozenset[str] = frozenset()) -> T:

@@ -1,5 +1,6 @@
 """`params.yaml`: what is accepted, and the one line that says what is not."""
 
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,12 @@ def test_a_source_without_its_right_of_use_is_refused(key: str) -> None:
         ({"seed": -1}, r"seed: expected a number between 0 and 2\^32 - 1, found -1"),
         ({"seed": True}, r"seed: expected a number"),
         ({"generate": {"count": 0}}, r"generate\.count: expected a number above 0, found 0"),
-        ({"generate": {"rows": 5}}, r"generate: unknown key 'rows' \(known: count\)"),
+        ({"generate": {"rows": 5}}, r"generate: unknown key 'rows' \(known: conditions, count\)"),
+        ({"generate": {"conditions": "ill"}}, r"generate\.conditions: expected `key: value` lines"),
+        ({"generate": {"conditions": {"age": None}}}, r"generate\.conditions\.age: None is no condition"),
+        ({"generate": {"conditions": {"a": {"x": 0}}}}, r"generate\.conditions\.a: expected a number above 0 in all"),
+        ({"generate": {"count": 9, "conditions": {"a": {"x": 3}}}}, "the counts of a add up to 3, and count is 9"),
+        ({"generate": {"conditions": {"a": {"x": 3}, "b": {"y": 3}}}}, "exact counts for a and b"),
         ({"validate": {"utility_mim": 1}}, r"validate: unknown key 'utility_mim' \(did you mean 'utility_min'\?\)"),
         ({"model": "wgan_gp"}, r"model: expected `key: value` lines, found str"),
     ],
@@ -82,3 +88,14 @@ def test_files_that_are_not_params_are_one_line(tmp_path: Path) -> None:
     path.write_text("experiments: {}", encoding="utf-8")
     with pytest.raises(ParamsError, match="no experiment 'iris'"):
         params.one(path, "iris")
+
+
+def test_conditions_become_plain_values_and_exact_counts_a_number_of_rows() -> None:
+    """Dates and class names of any type are texts, so that a plan can hold them; `count` may be left out."""
+    block = LEAST | {"generate": {"conditions": {"day": {"min": date(2026, 1, 2)}, "target": {2: 30, True: 20}}}}
+    generate = params.parse("ward", block).generate
+    assert generate.conditions == {"day": {"min": "2026-01-02"}, "target": {"2": 30, "True": 20}}
+    assert generate.rows == 50
+    assert (
+        params.parse("ward", LEAST | {"generate": {"conditions": {"age": {"min": 1, "max": 2}}}}).generate.rows is None
+    )

@@ -1,6 +1,7 @@
 """What every stage starts from and how it ends: its plan, its clock, its salts, and its record."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,8 +11,9 @@ from synthtrail import lineage
 from synthtrail.lineage import Work
 from synthtrail.stages.layout import Layout
 from synthtrail.stages.plan import Plan, read_plan
-from synthtrail.storage.custodian import salt_folder
-from synthtrail.storage.files import write_bytes
+from synthtrail.storage import disposed
+from synthtrail.storage.custodian import FOLDER, salt_folder
+from synthtrail.storage.files import staged_folder, write_bytes
 from synthtrail.storage.home import shared_root
 from synthtrail.storage.salt import Salts, no_salt, salts_for
 
@@ -53,6 +55,13 @@ class Context:
         if self.plan["class"] == "public":
             return no_salt
         return self.salts(self.plan["class"], lineage.reference(made_from)["sha256"])
+
+    @contextmanager
+    def output(self, path: Path) -> Iterator[Path]:
+        """Yield a folder that takes the place of `path` at the end, unless it is one that was disposed of."""
+        with staged_folder(path) as folder:
+            yield folder
+            disposed.refuse(shared_root() / FOLDER, folder, path)
 
     def finish(self, work: Work, extra: Mapping[str, Any] = {}) -> None:
         """Write the record of a planned stage, which accounts for the plan too, and spool the facts of this run."""

@@ -25,7 +25,7 @@ def plans(experiment: Experiment) -> dict[str, Plan]:
         "preprocess": common
         | count
         | {"bins": experiment.bins, "holdout": experiment.holdout, "target": experiment.target}
-        | {"rare_min": experiment.rare_min},
+        | {"rare_min": experiment.rare_min, "group": experiment.group},
         "train": common | {"model": model, "devices": experiment.devices},
         "generate": common | count | {"conditions": dict(experiment.generate.conditions)},
         "validate": common | count | {"thresholds": asdict(experiment.validate)},

@@ -8,13 +8,15 @@ a confidential table have are merged or drawn in (`synthtrail.data.protect`), an
 
 from typing import Any
 
+import numpy as np
+
 from synthtrail.data import split
 from synthtrail.data.registry import MODALITIES
 from synthtrail.evaluation import expectations
 from synthtrail.lineage import Work
 from synthtrail.stages.context import Context
 from synthtrail.stages.parts import read_json, salted
-from synthtrail.stages.tables import learn, least_count
+from synthtrail.stages.tables import groups_of, learn, least_count
 from synthtrail.storage.files import write_json, write_text
 
 
@@ -23,10 +25,11 @@ def preprocess(context: Context) -> None:
     layout, plan = context.layout, context.plan
     modality = MODALITIES[plan["modality"]]
     data = modality.read(layout.raw, modality.whole)
-    parts = split.split(len(data), plan["holdout"], plan["seed"], modality.labels(data, plan["target"]))
+    labels, groups = modality.labels(data, plan["target"]), groups_of(data, plan["group"])
+    parts = split.split(len(data), plan["holdout"], plan["seed"], labels, groups)
     train, holdout = modality.take(data, parts.train), modality.take(data, parts.holdout)
     counts = {"train": len(parts.train), "holdout": len(parts.holdout)}
-    facts: dict[str, Any] = dict(counts)
+    facts: dict[str, Any] = dict(counts) | ({} if groups is None else {"groups": len(np.unique(groups))})
     if plan["modality"] == "tabular":
         part = learn(train, holdout, modality.schema_from_json(read_json(layout.raw / "schema.json")), plan)
         train, holdout, schema = part.train, part.holdout, part.schema
@@ -45,6 +48,7 @@ def preprocess(context: Context) -> None:
     params = {name: plan[name] for name in ("bins", "holdout", "target")}
     if plan["modality"] == "tabular":
         params["rare_min"] = least_count(plan["rare_min"], plan["class"])
+        params |= {} if groups is None else {"group": plan["group"]}
     context.finish(Work(layout.split, [layout.raw], [layout.expectations], params, facts=facts))
 
 

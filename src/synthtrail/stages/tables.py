@@ -9,7 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from synthtrail.data import asked, constraints, delimited, protect, sources
 from synthtrail.data import schema as schemas
@@ -17,6 +19,9 @@ from synthtrail.data.prepare import prepare
 from synthtrail.data.schema import Schema
 from synthtrail.data.sources import Source
 from synthtrail.params import Experiment
+
+
+Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,7 @@ def read_source(experiment: Experiment) -> tuple[Source, Schema | None]:
     """
     where = f"params.yaml: experiments.{experiment.name}"
     columns = asked.parse(experiment.columns, experiment.drop, where)
+    columns = asked.with_group(columns, experiment.group, experiment.target, where)
     rules = constraints.written(experiment.constraints, f"{where}.constraints")
     how = delimited.how(experiment.read, f"{where}.read")
     source = sources.read(Path(experiment.source), experiment.target, how, columns)
@@ -48,10 +54,26 @@ def read_source(experiment: Experiment) -> tuple[Source, Schema | None]:
 def learn(train: pd.DataFrame, holdout: pd.DataFrame, like: Schema, plan: Mapping[str, Any]) -> Part:
     """Return what is learnt from training rows; `like` is the whole table's schema, which gives the kinds."""
     least = least_count(plan["rare_min"], plan["class"])
-    schema = protect.protected(train, schemas.learn(train, like), least=least, ends=plan["class"] == "confidential")
+    ends = plan["class"] == "confidential"
+    schema = protect.protected(
+        train, schemas.learn(train, like), least=least, ends=ends, persons=groups_of(train, plan["group"])
+    )
     seen, cells = protect.merged(train, schema)
     unseen, _ = protect.merged(holdout, schema)
     return Part(seen, unseen, constraints.bound(like.constraints, schema, seen, least=least), cells)
+
+
+def groups_of(table: pd.DataFrame, group: str | None) -> Ints | None:
+    """Return a number for each row (N,), the same for rows of one group; None if rows are not grouped.
+
+    A row whose group is missing is one of its own.
+    """
+    if group is None:
+        return None
+    codes = pd.factorize(table[group])[0].astype(np.int64)
+    alone = np.flatnonzero(codes < 0)
+    codes[alone] = codes.max(initial=-1) + 1 + np.arange(len(alone))
+    return codes
 
 
 def least_count(rare_min: int | None, data_class: str) -> int:

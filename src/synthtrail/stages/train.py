@@ -51,7 +51,8 @@ def train(context: Context) -> None:
             kept.write(folder)
     params = {"model": {"name": model.name, **dataclasses.asdict(model.settings)}, "devices": devices}
     views = [layout.curves, layout.samples]
-    context.finish(Work(layout.model, [layout.split], views, params, facts=facts(model, curves)), {"run": live.run_id})
+    work = Work(layout.model, [layout.split], views, params, facts(model, curves), model.privacy)
+    context.finish(work, {"run": live.run_id})
 
 
 def facts(model: Any, curves: "Curves") -> dict[str, object]:

@@ -39,7 +39,7 @@ MOST_ROWS = 50_000
 MOST_JUDGED = 10_000
 MANY_ROWS = 5_000
 HOLDOUT, BINS, SEED = 0.2, 20, 0
-CAREFUL = {"rare_min": None, "class": "confidential"}
+CAREFUL = {"rare_min": None, "group": None, "class": "confidential"}
 LIKELY = ("target", "label", "class", "outcome", "y", "diagnosis", "survived", "income", "churn", "default", "death")
 MOST_CLASSES = 20
 
