@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,7 +20,7 @@ default_tsa = local
 [local]
 serial = {folder}/serial
 crypto_device = builtin
-signer_digest = sha256
+signer_digest = {digest}
 default_policy = 1.2.3.4.1
 digests = sha1, sha256, sha384, sha512
 accuracy = secs:1
@@ -79,15 +80,22 @@ def stamper(root: Authority, **settings: timedelta | bool) -> Authority:
     return issue("stamper", root, usage=ExtendedKeyUsageOID.TIME_STAMPING, **settings)  # type: ignore[arg-type]
 
 
-def reply(folder: Path, query: bytes, signer: Authority) -> bytes:
-    """Return the answer (TimeStampResp) of `signer` to a request, by OpenSSL and the machine's clock."""
-    (folder / "tsa.cnf").write_text(CONFIG.format(folder=folder), encoding="utf-8")
+def reply(
+    folder: Path, query: bytes, signer: Authority, *, chain: Sequence[Authority] = (), digest: str = "sha256"
+) -> bytes:
+    """Return the answer (TimeStampResp) of `signer` to a request, by OpenSSL and the machine's clock.
+
+    It has the certificates of `chain` in it too, and is signed by the `digest` of that name.
+    """
+    (folder / "tsa.cnf").write_text(CONFIG.format(folder=folder, digest=digest), encoding="utf-8")
+    (folder / "chain.pem").write_bytes(b"".join(item.pem for item in chain))
     (folder / "serial").write_text("01\n", encoding="utf-8")
     (folder / "tsa.pem").write_bytes(signer.pem)
     private = signer.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     (folder / "tsa.key").write_bytes(private)
     (folder / "query").write_bytes(query)
     options = ["-config", "tsa.cnf", "-queryfile", "query", "-signer", "tsa.pem", "-inkey", "tsa.key", "-out", "reply"]
+    options += ["-chain", "chain.pem"] if chain else []
     subprocess.run(["openssl", "ts", "-reply", *options], cwd=folder, check=True, capture_output=True)
     return (folder / "reply").read_bytes()
 

@@ -22,6 +22,7 @@ from synthtrail.custody.errors import DataError, FormatError, SignatureError, St
 from synthtrail.custody.findings import Finding
 from synthtrail.handover import anchors, timestamp
 from synthtrail.handover.timestamp import check_token, checker
+from synthtrail.handover.token_order import ordered
 from synthtrail.storage.home import home
 from tests.unit.custody import ledger_factory
 from tests.unit.local_tsa import Authority, issue, need_openssl, openssl_accepts, reply, resign, stamper
@@ -224,6 +225,38 @@ def test_a_pinned_stamper_does_not_shut_out_its_successor(world: World) -> None:
     successor = stamper(world.root)
     renewed = reply(world.folder, QUERY, successor)
     assert check_token(renewed, world.root.pem + world.stamper.pem).digest == GOOD.digest
+
+
+def test_the_chain_may_stand_in_a_token_in_any_order(world: World) -> None:
+    """OpenSSL does not sort the certificates as DER asks; only the root is pinned here."""
+    between = issue("between", world.root)
+    signer = stamper(between)
+    for chain in ([between], [between, world.root], [world.root, between]):
+        token = reply(world.folder, QUERY, signer, chain=chain)
+        assert isinstance(world.check(token), datetime)
+    alone = reply(world.folder, QUERY, signer)
+    assert isinstance(world.check(alone), Finding)
+    limits = Limits(datetime.now(UTC))
+    assert isinstance(anchor.check(DATA, alone, world.root.pem + between.pem, check_token, limits), datetime)
+
+
+@pytest.mark.parametrize(
+    ("digest", "accepted"), [("sha1", False), ("sha256", True), ("sha384", True), ("sha512", True)]
+)
+def test_a_token_is_signed_by_a_sha_2_digest(world: World, digest: str, accepted: bool) -> None:
+    token = reply(world.folder, QUERY, world.stamper, digest=digest)
+    outcome = world.check(token)
+    assert isinstance(outcome, datetime) == accepted
+    assert accepted or "not signed by a SHA-2 digest" in str(outcome)
+
+
+def test_what_is_no_token_is_left_as_it_is(token: bytes) -> None:
+    """Cut short anywhere, or with any length changed, ordering its certificates raises nothing."""
+    assert ordered(token) == token
+    for at in range(64):
+        assert ordered(token[:at]) == token[:at]
+        spoilt = token[:at] + b"\xff" + token[at + 1 :]
+        assert len(ordered(spoilt)) == len(spoilt)
 
 
 def test_a_token_has_a_length_limit(world: World, token: bytes) -> None:

@@ -37,7 +37,9 @@ def test_every_command_explains_itself(name: str, capsys: pytest.CaptureFixture[
     assert len(capsys.readouterr().out) > 200
 
 
-@pytest.mark.parametrize("name", ["verify", "fsck", "cosign", "witness", "anchor", "show", "explain", "bundle"])
+@pytest.mark.parametrize(
+    "name", ["verify", "fsck", "cosign", "witness", "anchor", "show", "explain", "bundle", "status", "export"]
+)
 def test_an_auditors_help_is_a_manual_page(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Purpose, examples, arguments, exit codes, files and what to see also, in this order."""
     with pytest.raises(SystemExit):
@@ -66,6 +68,7 @@ def test_an_unknown_command_is_refused(capsys: pytest.CaptureFixture[str]) -> No
         (["explain", "x"], "no ledger here"),
         (["enable", "iris"], "no experiment 'iris' in catalog/"),
         (["disable", "iris"], "params.yaml: no such file; run this from the root of the project"),
+        (["generate", "iris", "--count", "9"], "params.yaml: no such file"),
         (["ui"], "no runs yet; `make repro` makes some"),
     ],
 )

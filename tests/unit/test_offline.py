@@ -9,7 +9,6 @@ import pytest
 
 from synthtrail.cli import bundle, offline
 from synthtrail.cli.errors import CommandError
-from synthtrail.custody.errors import FormatError
 from synthtrail.storage.home import home
 from tests.unit.specification import EXAMPLE, ORIGIN
 
@@ -62,7 +61,7 @@ def test_bundle_with_a_spoiled_artifact(folder: Path, capsys: pytest.CaptureFixt
     assert "artifact-changed" in capsys.readouterr().out
     assert check("bad.zip", no_artifacts=True) == 0
     Path("short.zip").write_bytes(data[:-1])
-    with pytest.raises(FormatError):
+    with pytest.raises(CommandError, match=r"short\.zip: neither a proof nor a bundle"):
         check("short.zip")
 
 

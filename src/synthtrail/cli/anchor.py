@@ -26,7 +26,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from synthtrail.cli.errors import CommandError
-from synthtrail.cli.sources import claimed_origin, load
+from synthtrail.cli.sources import brought, claimed_origin, load
 from synthtrail.custody.anchor import Limits
 from synthtrail.custody.canonical import format_time
 from synthtrail.custody.findings import Finding
@@ -49,7 +49,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Do what was asked for."""
-    roots = arguments.tsa_root.read_bytes() if arguments.tsa_root else pinned(arguments.ledger)
+    roots = brought(arguments.tsa_root) if arguments.tsa_root else pinned(arguments.ledger)
     if roots is not None:
         read_roots(roots)
     if arguments.request:

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from synthtrail.cli.errors import CommandError
 from synthtrail.cli.sources import Source
+from synthtrail.cli.sources import brought as brought_file
 from synthtrail.custody import artifacts, tiles, verify
 from synthtrail.custody.artifacts import Presence
 from synthtrail.custody.evidence import TokenCheck
@@ -138,18 +138,10 @@ def processes(source: Source) -> int:
 
 def token(reader: tiles.Reader, policy: Policy, given: Path | None) -> TokenCheck | None:
     """Return the check of time-stamp tokens: by the certificates in the file `given`, or by those that are pinned."""
-    roots = read(given) if given is not None else policy.timestamp_pem
+    roots = brought_file(given) if given is not None else policy.timestamp_pem
     if roots is None:
         return None
     from synthtrail.handover import anchors, timestamp  # noqa: PLC0415 - needed by few audits
 
     required = given is not None or policy.timestamp
     return anchors.token_check(reader, roots, timestamp.checker(), required=required)
-
-
-def read(path: Path) -> bytes:
-    """Return the bytes of a file that the verifier brings."""
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise CommandError(f"{path}: {error.strerror}") from None

@@ -4,6 +4,7 @@
     synthtrail dispose approve data/iris/raw --reason "checked against protocol 2026-17"
     synthtrail dispose execute data/iris/raw
     synthtrail dispose verify                  exits 1, and says where, if something is back
+    synthtrail dispose allow iris/train --reason "..."     a steward: this may be made again after all
 
 Every artifact made from it needs a decision: `--with-descendants` disposes of all, `--keep DIGEST=REASON` keeps one.
 Carrying it out turns the experiments off, destroys keys, deletes copies and sweeps by digest; the certificate, JSON and
@@ -17,15 +18,18 @@ from pathlib import Path
 from synthtrail.cli import signing
 from synthtrail.cli.errors import CommandError
 from synthtrail.custody.record import Item
-from synthtrail.handover import acting, certificate_page, descent, disposal, executing, resweep, storing
+from synthtrail.handover import acting, certificate_page, descent, disposal, executing, pairs, resweep, storing
+from synthtrail.handover.acting import Saying
+from synthtrail.storage import disposed
 from synthtrail.storage.custodian import Custodian
 from synthtrail.storage.files import write_text
+from synthtrail.storage.home import home
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("act", choices=["request", "approve", "execute", "verify"])
-    parser.add_argument("artifact", nargs="*", help="a path, or the first digits of a digest")
+    parser.add_argument("act", choices=["request", "approve", "execute", "verify", "allow"])
+    parser.add_argument("artifact", nargs="*", help="a path, or a digest's first digits; allow: EXPERIMENT/STAGE")
     parser.add_argument("--reason", help="why, for the ledger")
     parser.add_argument("--with-descendants", action="store_true", help="dispose of everything made from it too")
     parser.add_argument("--keep", action="append", default=[], metavar="DIGEST=REASON", help="a descendant that stays")
@@ -40,6 +44,8 @@ def run(arguments: argparse.Namespace) -> int:
     found = signing.custodian()
     if arguments.act != "verify" and not arguments.artifact:
         raise CommandError("name the artifacts")
+    if arguments.act == "allow":
+        return allow(arguments, found)
     items = executing.subjects(found, arguments.artifact)
     steps = {"request": request, "approve": approve, "execute": execute, "verify": verify}
     return steps[arguments.act](arguments, found, items)
@@ -88,6 +94,21 @@ def verify(arguments: argparse.Namespace, found: Custodian, items: list[Item]) -
         print(f"{resweep.delete(found, every, arguments.endpoint)} copies deleted")
         return report(arguments, found, resweep.look(found, items, full=arguments.full, endpoint=arguments.endpoint))
     return code
+
+
+def allow(arguments: argparse.Namespace, found: Custodian) -> int:
+    """Let slots make again what was disposed of, of confidential artifacts: an incident that somebody has to close."""
+    salts = home().salts(found.policy.origin)
+    stones = {slot: disposed.buried(salts, slot) for slot in arguments.artifact}
+    for slot, buried in stones.items():
+        if not buried:
+            raise CommandError(f"{slot}: nothing is refused for it; name a slot such as iris/train")
+    why = f"what was disposed of may be made again: {reason(arguments)}"
+    details = pairs.listed(("slot", slot) for slot in stones)
+    signing.sign(arguments, found, Saying("incident", (), {"what": why, "details": details}), roles=("steward",))
+    for path in (path for buried in stones.values() for path in buried):
+        path.unlink()
+    return 0
 
 
 def report(arguments: argparse.Namespace, found: Custodian, every: list[resweep.Again]) -> int:

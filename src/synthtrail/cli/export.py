@@ -1,5 +1,6 @@
 """Write an artifact's data in the forms that other tools read, or its lineage.
 
+Usage:
     synthtrail export data/iris/synthetic --to csv -o iris.csv        also xlsx, parquet; png for images
     synthtrail export prov data/iris/synthetic -o iris.prov.json      the lineage as PROV-JSON
     synthtrail export crate data/iris/report -o iris-crate            the lineage as a Provenance Run Crate
@@ -7,7 +8,18 @@
 Data are written in constant memory, to a new place, whole or not at all; OUT.origin.txt beside them tells of which
 artifact they are a copy, by its digest. A lineage is that of an artifact (a file, a folder, or the 64 hex digits of a
 digest), or without one, of all that the latest records made. It is what the ledger says, so the ledger is verified
-first: if it does not hold, or knows nothing of the artifact, nothing is written, and the exit code is 1.
+first.
+
+Exit codes:
+    0  written
+    1  nothing was written: the ledger does not hold, or knows nothing of the artifact
+    2  nothing was written: no such artifact, ledger or policy, or the output exists
+
+Files:
+    OUT, OUT.origin.txt       what is written
+    LEDGER/                   where lineage is read
+
+See also: explain, bundle, verify
 """
 
 import argparse

@@ -40,8 +40,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from synthtrail.cli.errors import CommandError
 from synthtrail.cli.sources import Source, find
 from synthtrail.custody import fsck, fsck_kept, fsck_tree, note
+from synthtrail.custody.errors import DataError
 from synthtrail.custody.fsck import Problem
 from synthtrail.custody.guard import Guard
 from synthtrail.custody.note import Checkpoint
@@ -80,10 +82,13 @@ def run(arguments: argparse.Namespace) -> int:
 def problems(source: Source) -> tuple[Checkpoint, list[Problem]]:
     """Return the head, and everything that is wrong with the files of a ledger."""
     folder, policy = source.folder, source.policy
-    published = (folder / "checkpoint").read_bytes()
-    head = note.open_checkpoint(published, policy.origin, [policy.sequencer_key]).checkpoint
+    published = source.reader.read("checkpoint")
+    try:
+        head = note.open_checkpoint(published, policy.origin, [policy.sequencer_key]).checkpoint
+    except DataError as error:
+        raise CommandError(f"{folder / 'checkpoint'}: {error}; without it nothing can be judged: restore it") from None
     guarded = Guard(home().guard(policy.origin), policy.origin).checkpoint()
-    base = fsck_tree.survey(lambda path: (folder / path).read_bytes(), head)
+    base = fsck_tree.survey(source.reader.read, head)
     agrees = guarded is not None and note.parse(guarded)[0] == note.parse(published)[0]
     found = [
         *fsck_kept.check_guard(guarded, published, policy),

@@ -18,7 +18,7 @@ import sys
 from pathlib import Path
 
 from synthtrail.cli.errors import CommandError
-from synthtrail.params import load, nearest
+from synthtrail.params import ParamsError, load, nearest
 from synthtrail.storage.files import staged_folder
 
 
@@ -45,7 +45,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Generate, sign, and judge if asked to."""
     from synthtrail.stages.command import USER_ERRORS, one_line  # noqa: PLC0415 - the pipeline's libraries
 
-    experiments = load(Path("params.yaml"))
+    try:
+        experiments = load(Path("params.yaml"))
+    except ParamsError as error:
+        raise CommandError(str(error)) from None
     if arguments.name not in experiments:
         raise CommandError(f"no experiment {arguments.name!r} is on{nearest(arguments.name, set(experiments))}")
     if arguments.output is not None and arguments.output.exists():

@@ -49,6 +49,7 @@ COMMANDS = {
     "hold": "place a legal hold on an artifact, or lift it",
     "dispose": "dispose of artifacts: request, approve, execute, verify",
     "withdraw": "record that a source's legal basis is gone, and list what descends from it",
+    "incident": "list open incidents, report one, say how one was settled",
     "audit": "check the ledger against workspace, DVC, MLflow and object stores",
     "repro": "rebuild every experiment, sign, verify (needs the pipeline)",
     "generate": "generate more from a finished run, as a new artifact with its own record",
@@ -56,6 +57,7 @@ COMMANDS = {
     "try": "make a first synthetic version of a table in a minute, and a page that shows it",
     "new": "add an experiment on a table of your own to params.yaml",
     "schema": "show what is inferred of a table, and the lines to change it",
+    "download": "download a data set that is not shipped, with checksum and resumption",
     "enable": "copy an experiment of catalog/ into params.yaml",
     "disable": "take an experiment out of params.yaml",
     "gpu-check": "compare models trained on the GPU with what they make on the CPU",
@@ -66,7 +68,7 @@ COMMANDS = {
 ELSEWHERE = {"audit": "audit_command"}  # `cli.audit` is what `verify` and `repro` share
 
 STEWARD = "key person policy inbox due review approve reject release access offer accept receive expire store fetch"
-STEWARD += " retain hold dispose withdraw cosign anchor ledger fsck"
+STEWARD += " retain hold dispose withdraw incident cosign anchor ledger fsck"
 AUDITOR = "verify explain status show bundle export audit reproduce witness"
 USERS = {"auditor": AUDITOR.split(), "steward": STEWARD.split()}
 """Whom a command is for in the first place; the ML engineer's are all the others."""

@@ -24,7 +24,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("name", help="lower-case letters, digits and _")
     parser.add_argument(
-        "--source", type=Path, required=True, metavar="FILE", help="a table, or a file of catalog/sources/"
+        "--source",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="a table, a folder of pictures, or a file of catalog/sources/",
     )
     parser.add_argument(
         "--target", metavar="COLUMN", help="the column to predict, which the generator is conditioned on"
@@ -39,8 +43,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Add the block."""
     params = ParamsFile(Path("params.yaml"))
     check_name(arguments.name, params)
-    rows, left_out = check_source(arguments.source, arguments.target)
-    block = made(arguments, rows, left_out)
+    left_out = check_source(arguments.source, arguments.target)
+    block = made(arguments, left_out)
     try:
         parse(arguments.name, block)
     except ParamsError as error:
@@ -61,29 +65,35 @@ def check_name(name: str, params: ParamsFile) -> None:
         raise CommandError(f"catalog/{name}.yaml has that name; choose another, or `synthtrail enable {name}`")
 
 
-def check_source(source: Path, target: str | None) -> tuple[int, tuple[str, ...]]:
-    """Return the number of items of the source, and the columns that a generator must not learn.
+def check_source(source: Path, target: str | None) -> tuple[str, ...]:
+    """Return the columns that a generator must not learn.
 
     Raises `CommandError` if it cannot be read or has no such target.
     """
-    from synthtrail.data import sources  # noqa: PLC0415 - an auditor's commands do without
+    import pandas as pd  # noqa: PLC0415 - an auditor's commands do without
+
+    from synthtrail.data import sources  # noqa: PLC0415
     from synthtrail.data.errors import DataError  # noqa: PLC0415
-    from synthtrail.data.image import ImageSet  # noqa: PLC0415
     from synthtrail.stages.trial import unlearnable  # noqa: PLC0415
 
     try:
-        data = sources.read(source).data
+        data = sources.read(source, target if is_pictures(source) else None).data
     except DataError as error:
         raise CommandError(" ".join(str(error).split())) from None
-    if isinstance(data, ImageSet):
-        return len(data), ()
+    if not isinstance(data, pd.DataFrame):
+        return ()
     columns = set(map(str, data.columns))
     if target is not None and target not in columns:
         raise CommandError(f"{source} has no column {target!r}{nearest(target, columns)}")
-    return len(data), unlearnable(data, target)
+    return unlearnable(data, target)
 
 
-def made(arguments: argparse.Namespace, rows: int, left_out: Sequence[str]) -> dict[str, Any]:
+def is_pictures(source: Path) -> bool:
+    """Tell whether a source holds pictures: a folder, a zip or an npz."""
+    return source.is_dir() or source.suffix.lower() in (".zip", ".npz")
+
+
+def made(arguments: argparse.Namespace, left_out: Sequence[str]) -> dict[str, Any]:
     """Return the block; raise `CommandError` naming what every source must state."""
     stated = {"licence": arguments.licence, "legal_basis": arguments.legal_basis, "retention": arguments.retention}
     missing = [f"--{key.replace('_', '-')}" for key, value in stated.items() if not value]
@@ -93,6 +103,8 @@ def made(arguments: argparse.Namespace, rows: int, left_out: Sequence[str]) -> d
     if place.is_absolute() and place.is_relative_to(Path.cwd()):
         place = place.relative_to(Path.cwd())
     target = {"target": arguments.target} if arguments.target else {}
-    model = {"model": {"name": "wgan_gp", **blocks.settings(rows)}} if place.suffix != ".yaml" else {}
+    model: dict[str, Any] = {"bins": blocks.BINS, "model": dict(blocks.MODEL)} if place.suffix != ".yaml" else {}
+    if is_pictures(arguments.source):
+        model = {"modality": "image"}
     drop = {"drop": list(left_out)} if left_out else {}
     return {"source": place.as_posix(), **target, **stated, "class": arguments.data_class, **drop, **model}

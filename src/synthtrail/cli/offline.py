@@ -4,8 +4,9 @@ import argparse
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import BinaryIO
 
-from synthtrail.cli import audit, outcome
+from synthtrail.cli import audit, outcome, sources
 from synthtrail.cli.audit import Audit
 from synthtrail.cli.errors import CommandError
 from synthtrail.cli.sources import load
@@ -28,17 +29,25 @@ def check(arguments: argparse.Namespace) -> int:
     Takes the arguments of `synthtrail verify`. With a proof, `--artifacts` is the artifact itself, or a folder in which
     it has its path.
     """
-    path, since = arguments.ledger, audit.read(arguments.since) if arguments.since else None
+    path, since = arguments.ledger, sources.brought(arguments.since) if arguments.since else None
     with path.open("rb") as file:
         if carried.looks_like(file.read(64)):
-            return check_proof(path.read_bytes(), arguments, since)
-        bundle = Archive(file)
+            return check_proof(sources.brought(path), arguments, since)
+        bundle = opened(file, path)
         policy, local = pinned(arguments.policy, bundle.read("checkpoint"))
         token = audit.token(bundle.read, policy, arguments.tsa_root)
         report = verifying.verify(bundle, policy, now=datetime.now(UTC), since=since, token=token, trust_local=local)
         wanted = not arguments.no_artifacts and report.state is not None
         found = artifacts(bundle, report) if wanted else None
         return outcome.say(Audit(report, found, str(path)), arguments, bundle.read, policy)
+
+
+def opened(file: BinaryIO, path: Path) -> Archive:
+    """Return the bundle in a file; raise `CommandError` if it is none."""
+    try:
+        return Archive(file)
+    except CustodyError as error:
+        raise CommandError(f"{path}: neither a proof nor a bundle: {error}") from None
 
 
 def check_proof(data: bytes, arguments: argparse.Namespace, since: bytes | None) -> int:

@@ -39,6 +39,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print the entries."""
     source = find(arguments.ledger, arguments.policy)
+    if not source.size():
+        raise CommandError(f"{source.folder}: no entry to show; `synthtrail verify` says why")
     if arguments.entry is not None:
         print(json.dumps(one(source, arguments.entry), indent=2, ensure_ascii=False))
     elif arguments.json:

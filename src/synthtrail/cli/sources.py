@@ -8,7 +8,7 @@ from pathlib import Path
 from synthtrail.cli.errors import CommandError
 from synthtrail.custody import note
 from synthtrail.custody import policy as policies
-from synthtrail.custody.bundles import MANIFESTS, FolderReader
+from synthtrail.custody.bundles import MANIFESTS, FolderReader, read_or_none
 from synthtrail.custody.errors import CustodyError
 from synthtrail.custody.guard import Guard
 from synthtrail.custody.policy import Policy
@@ -16,6 +16,7 @@ from synthtrail.storage.home import home
 
 COSIGNED, ANCHORS = "cosigned", "anchors"
 VOUCHED = 16  # of each kind; an older one says less
+MOST = 1 << 22  # bytes of a policy, a checkpoint, a proof or certificates
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Source:
     def size(self) -> int:
         """Return how many entries the checkpoint claims, 0 if it cannot be read."""
         try:
-            return note.parse_checkpoint(note.parse((self.folder / "checkpoint").read_bytes())[0]).size
+            return note.parse_checkpoint(note.parse(self.reader.read("checkpoint"))[0]).size
         except (OSError, CustodyError):
             return 0
 
@@ -59,10 +60,10 @@ class Source:
         It is the custodian's own memory, so it can accuse but not raise the level.
         """
         guarded = Guard(home().guard(self.policy.origin), self.policy.origin).checkpoint()
-        published = self.folder / "checkpoint"
-        if guarded is None or not published.exists():
+        published = read_or_none(self.reader, "checkpoint")
+        if guarded is None or published is None:
             return None
-        same = published.read_bytes().split(b"\n\n")[0] == guarded.split(b"\n\n")[0]
+        same = published.split(b"\n\n")[0] == guarded.split(b"\n\n")[0]
         return None if same else guarded
 
 
@@ -94,18 +95,30 @@ def find(path: Path, policy: Path | None) -> Source:
 def claimed_origin(folder: Path) -> str:
     """Return the origin that the checkpoint of the ledger in `folder` claims."""
     try:
-        return note.parse_checkpoint(note.parse((folder / "checkpoint").read_bytes())[0]).origin
-    except CustodyError as error:
+        return note.parse_checkpoint(note.parse(FolderReader(folder).read("checkpoint"))[0]).origin
+    except (CustodyError, OSError) as error:
         raise CommandError(
             f"{folder / 'checkpoint'} cannot be read ({error}); give the --policy to judge it by"
         ) from None
 
 
+def brought(path: Path) -> bytes:
+    """Return the bytes of a file that a verifier brings; raise `CommandError` if it cannot be read or is too large."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(MOST + 1)
+    except OSError as error:
+        raise CommandError(f"{path}: {error.strerror}") from None
+    if len(data) > MOST:
+        raise CommandError(f"{path}: more than {MOST} bytes")
+    return data
+
+
 def load(path: Path) -> Policy:
     """Return the policy in the file at `path`."""
     try:
-        return policies.parse(path.read_bytes())
-    except OSError as error:
-        raise CommandError(f"{path}: {error.strerror}; a policy is a file that the ledger's owner gives out") from None
+        return policies.parse(brought(path))
+    except CommandError as error:
+        raise CommandError(f"{error}; a policy is a file that the ledger's owner gives out") from None
     except CustodyError as error:
         raise CommandError(f"{path}: not a policy: {error}") from None

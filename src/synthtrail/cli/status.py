@@ -1,5 +1,6 @@
 """Say what became of an artifact: live, transferred, held, disposed or unknown. Prove it to somebody else.
 
+Usage:
     synthtrail status data/iris/synthetic
     synthtrail status 3b01c25ebe4d… -o iris.status         a proof: one file
     synthtrail verify iris.status --policy their-policy.json
@@ -8,7 +9,17 @@ The ledger is verified first. With -o, a `status` entry is appended unless the l
 status of every artifact, and the proof shows that of this one, present or absent. The proof is of the head as it is;
 where the policy asks for witnesses, have the head cosigned (`synthtrail cosign`) and write the proof again.
 
-Exit code 1: the ledger does not hold.
+Exit codes:
+    0  said, by a ledger that holds
+    1  the ledger does not hold
+    2  there is no such ledger, policy or artifact, or no key here to append with
+
+Files:
+    LEDGER/                                               what is read; with -o it may grow by one entry
+    $XDG_CONFIG_HOME/synthtrail/<origin>/policy.json      the policy pinned on this machine
+    $XDG_DATA_HOME/synthtrail/<origin>/keys/              the operator's and the sequencer's key, with -o
+
+See also: verify, explain, cosign; docs/auditor.md
 """
 
 import argparse
@@ -55,6 +66,8 @@ def run(arguments: argparse.Namespace) -> int:
     print(json.dumps(said, indent=2) if arguments.json else words(said, report))
     if arguments.output and report.ok and not arguments.json:
         print(f"{arguments.output}: proof of this; whoever has the policy checks it by `synthtrail verify`")
+    if any(finding.code == "quorum-missing" for finding in report.findings):
+        print("no quorum of witnesses has seen this head: `synthtrail cosign`, then the same command again")
     return 0 if report.ok else 1
 
 
@@ -112,7 +125,8 @@ def told(state: State, artifact: bytes) -> dict[str, Value]:
 def words(said: dict[str, Value], report: Report) -> str:
     """Return the status for people."""
     verdict = f"level {report.level}" if report.ok else "FAILED, so this is not proved; see `synthtrail verify`"
-    lines = [f"{said['artifact']}: {said['status']} ({said['state']})"]
+    state = "" if said["state"] == said["status"] else f" ({said['state']})"
+    lines = [f"{said['artifact']}: {said['status']}{state}"]
     if said["event"]:
         lines.append(f"latest event: {said['event']}")
     return "\n".join([*lines, f"the ledger {report.origin} with {report.size} entries was verified: {verdict}"])

@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     csv = output.with_suffix(".csv")
     check_places(arguments.file, output, csv)
     trial = attempt(arguments.file, name, arguments.target, started)
-    block = blocks.text(name, arguments.file.as_posix(), arguments.target, len(trial.synthetic), trial.left_out)
+    block = blocks.text(name, arguments.file.as_posix(), arguments.target, trial.left_out)
     write_bytes(csv, trial.synthetic.to_csv(index=False, lineterminator="\n").encode())
     write_text(output, trial.html(block))
     print(summary(trial, output, csv, time.monotonic() - started))

@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
         return offline.check(arguments)
     source = sources.find(arguments.ledger, arguments.policy)
     root = None if arguments.no_artifacts else arguments.artifacts or source.checkout
-    since = audit.read(arguments.since) if arguments.since else None
+    since = sources.brought(arguments.since) if arguments.since else None
     brought = audit.Brought(since, audit.token(source.reader.read, source.policy, arguments.tsa_root))
     found = audit.audit(source, root, brought=brought, keep=True)
     return outcome.say(found, arguments, source.reader.read, source.policy)

@@ -3,8 +3,8 @@
     synthtrail withdraw drop/ward.csv --reason "consent withdrawn, letter of 2026-11-02"
 
 The source is named by its path in params.yaml, by an experiment, or by the artifact that was read from it. What is
-listed needs a decision each: `synthtrail dispose request`. The entry stays open until somebody states that it is
-settled.
+listed needs a decision each: `synthtrail dispose request`. The entry stays open, and `synthtrail incident list` shows
+it, until somebody states how it was settled: `synthtrail incident close ENTRY --what "..."`.
 """
 
 import argparse
@@ -41,9 +41,10 @@ def run(arguments: argparse.Namespace) -> int:
     details = pairs.listed(("artifact", artifact.hex()) for artifact in list(listed)[:MANY])
     what = f"legal basis withdrawn: {arguments.reason}"
     saying = Saying("incident", (), {"what": what, "details": details})
-    signing.sign(arguments, found, saying, roles=("operator", "steward"))
+    said = signing.sign(arguments, found, saying, roles=("operator", "steward"))
     first = next(iter(roots)).hex()[:16]
     print(f"next: synthtrail dispose request {first} --with-descendants --reason {arguments.reason!r}")
+    print(f'and then: synthtrail incident close {said.entry} --what "..."')
     return 0
 
 

@@ -84,7 +84,7 @@ def ledger_members(read: tiles.Reader) -> Iterator[Member]:
         for tile in tiles.growth(0, size):
             yield member(LEDGER + tile.path, _tile(read, tile))
     except (FileNotFoundError, KeyError) as error:
-        raise StorageError(f"the ledger lacks {error.args[-1]}") from None
+        raise StorageError(f"the ledger lacks {getattr(error, 'filename', None) or error.args[-1]}") from None
 
 
 def artifact_members(root: Path, path: str) -> Iterator[Member]:

@@ -5,6 +5,8 @@ missing one its places. Nothing read here is believed; `read` stands for any sou
 server), and anything it raises counts as missing bytes.
 """
 
+import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +17,9 @@ from synthtrail.custody.errors import UsageError
 from synthtrail.custody.findings import Finding
 from synthtrail.custody.merkle import HASH_BYTES
 from synthtrail.custody.tiles import ENTRIES, WIDTH, Tile
+
+_MOST_TILE = WIDTH * (2 + tiles.MAX_ENTRY)
+_MOST = 1 << 30
 
 MANIFESTS = "manifests"
 """The folder of the manifests of folder artifacts, each named by its own SHA-256."""
@@ -34,22 +39,39 @@ class FolderReader:
     folder: Path
 
     def read(self, path: str) -> bytes:
-        """The bytes of a file; links are not followed out of the ledger."""
+        """The bytes of a regular file of no more than it can need; links are not followed out of the ledger."""
         target = self.folder / path
         if not target.resolve().is_relative_to(self.folder.resolve()):
             raise FileNotFoundError(path)
-        return target.read_bytes()
+        # Opening a pipe would wait for somebody to write into it.
+        with open(target, "rb", opener=_without_waiting) as file:
+            found = os.fstat(file.fileno())
+            if not stat.S_ISREG(found.st_mode) or found.st_size > _most(path):
+                raise FileNotFoundError(f"{target}: no file, or larger than any of a ledger")
+            return file.read()
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
+def _most(path: str) -> int:
+    return _MOST_TILE if path.startswith("tile/") else _MOST
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """The entries found for places `first` to `first + width − 1`, and what the tree's lowest tile says about them."""
+    """The entries found for places `first` to `first + width − 1`, and what the tree's lowest tile says about them.
+
+    `absent`: nothing of it is there, neither entries nor tile.
+    """
 
     first: int
     width: int
     entries: tuple[bytes, ...]
     hashes: tuple[bytes, ...] | None
     findings: tuple[Finding, ...]
+    absent: bool = False
 
 
 def read_or_none(reader: Reader, path: str) -> bytes | None:
@@ -73,16 +95,28 @@ def read_bundles(reader: Reader, size: int, start: int = 0) -> Iterator[Bundle]:
 
     The first bundle of which nothing at all is there is the last one looked for: `size` may be a lie of any length.
     """
-    for index in range(start // WIDTH, -(-size // WIDTH)):
-        width = min(WIDTH, size - index * WIDTH)
-        entries, findings = _entries(reader, index, width)
-        hashes, more = _hashes(reader, index, width)
-        if not entries and hashes is None:
-            text = f"entries {index * WIDTH} to {size - 1} are missing: not even a tile is there"
-            findings = [Finding("entries-missing", text, entry=index * WIDTH)]
-        yield Bundle(index * WIDTH, width, entries, hashes, (*findings, *more))
-        if not entries and hashes is None:
+    for index in numbers(size, start):
+        bundle = read_bundle(reader, index, size)
+        yield bundle
+        if bundle.absent:
             return
+
+
+def numbers(size: int, start: int = 0) -> range:
+    """The bundles that hold entries from `start` to `size`."""
+    return range(start // WIDTH, -(-size // WIDTH))
+
+
+def read_bundle(reader: Reader, index: int, size: int) -> Bundle:
+    """Bundle number `index` of a log of `size` entries."""
+    width = min(WIDTH, size - index * WIDTH)
+    entries, findings = _entries(reader, index, width)
+    hashes, more = _hashes(reader, index, width)
+    absent = not entries and hashes is None
+    if absent:
+        text = f"entries {index * WIDTH} to {size - 1} are missing: not even a tile is there"
+        findings = [Finding("entries-missing", text, entry=index * WIDTH)]
+    return Bundle(index * WIDTH, width, entries, hashes, (*findings, *more), absent)
 
 
 def _entries(reader: Reader, index: int, width: int) -> tuple[tuple[bytes, ...], list[Finding]]:

@@ -167,7 +167,7 @@ def _check_depth(left: int) -> None:
 
 def _check_key(key: object) -> None:
     if not isinstance(key, str) or not key.isascii():
-        raise FormatError(f"a key that is not ASCII: {key!a}", code="unicode")
+        raise FormatError(f"a key that is not ASCII: {str(key)[:40]!a}", code="unicode")
 
 
 def _check_text(text: str) -> None:
@@ -221,7 +221,7 @@ def _unique(pairs: list[tuple[str, Value]]) -> dict[str, Value]:
     seen: dict[str, Value] = {}
     for key, item in pairs:
         if key in seen:
-            raise FormatError(f"the key {key!a} stands twice in one object", code="duplicate-key")
+            raise FormatError(f"the key {key[:40]!a} stands twice in one object", code="duplicate-key")
         seen[key] = item
     return seen
 

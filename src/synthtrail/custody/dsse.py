@@ -129,6 +129,11 @@ def parse(envelope: Value) -> Envelope:
     return Envelope(b64decode(payload), kind, parsed)
 
 
+def unknown(keyid: str) -> str:
+    """What is said of a signature by a key that is not pinned."""
+    return f"no pinned key {keyid[:80]!a}"
+
+
 def _parse_signature(item: Value) -> Signature:
     if not isinstance(item, dict) or item.keys() != _SIGNATURE_MEMBERS:
         raise FormatError("not a signature of an envelope", code="envelope")
@@ -141,6 +146,6 @@ def _parse_signature(item: Value) -> Signature:
 def _signer(item: Signature, message: bytes, pinned: Mapping[str, Verifier]) -> Verifier:
     verifier = pinned.get(item.keyid)
     if verifier is None:
-        raise SignatureError(f"no pinned key {item.keyid[:80]!a}", code="unknown-key")
+        raise SignatureError(unknown(item.keyid), code="unknown-key")
     verifier.verify(message, item.sig)
     return verifier

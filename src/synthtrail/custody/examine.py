@@ -63,9 +63,12 @@ def examine(data: bytes, keys: Mapping[str, Verifier]) -> Examined:
 def _at_a_glance(data: bytes, keys: Mapping[str, Verifier]) -> Examined | None:
     """The common case: nothing is wrong. None if anything might be, for `_in_full` to say what."""
     found = glance.leaf(data)
-    key = keys.get(found.keyid) if found else None
-    if found is None or key is None:
+    if found is None:
         return None
+    key = keys.get(found.keyid)
+    if key is None:  # as far as the general parsers would get, and no further
+        unlisted = Problem(_CODES[UNKNOWN_KEY], dsse.unknown(found.keyid))
+        return Examined(leaf_hash(data), found.prev, found.seq, found.received, None, (), unlisted, UNKNOWN_KEY)
     try:
         key.verify(dsse.pae(dsse.IN_TOTO, found.payload), found.signature)
         act = glance.stage(found.payload) or statement.parse(found.payload)

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Literal
 
 from synthtrail.custody import tiles
+from synthtrail.custody.bundles import FolderReader
 from synthtrail.custody.durable import flush_folder, make_folder
 from synthtrail.custody.errors import DataError
 from synthtrail.custody.fsck_tree import Base
@@ -97,17 +98,14 @@ def check_lines(folder: Path, base: Base, head: Checkpoint) -> Iterator[Problem]
         return
 
     def lines() -> Iterator[bytes]:
-        reader = lambda path: (folder / path).read_bytes()  # noqa: E731
-        return (entry + b"\n" for entry in tiles.read_entries(reader, 0, head.size, head.size))
+        return (entry + b"\n" for entry in tiles.read_entries(FolderReader(folder).read, 0, head.size, head.size))
 
-    try:
-        with (folder / LINES).open("rb") as file:
-            if all(file.readline() == line for line in lines()) and not file.read(1):
-                return
-        text = "holds other lines than the entries"
-    except OSError:
-        text = "is missing"
-    yield Problem(LINES, text, "rebuild", lines)
+    if not (folder / LINES).is_file():
+        yield Problem(LINES, "is missing", "rebuild", lines)
+        return
+    with (folder / LINES).open("rb") as file:
+        if not all(file.readline(len(line) + 1) == line for line in lines()) or file.read(1):
+            yield Problem(LINES, "holds other lines than the entries", "rebuild", lines)
 
 
 def repair(folder: Path, problems: Iterable[Problem]) -> list[Problem]:
@@ -127,9 +125,8 @@ def repair(folder: Path, problems: Iterable[Problem]) -> list[Problem]:
 
 def read(folder: Path, path: str) -> bytes | None:
     """The bytes of a plain file, or None."""
-    place = folder / path
     try:
-        return place.read_bytes() if not place.is_symlink() else None
+        return FolderReader(folder).read(path) if not (folder / path).is_symlink() else None
     except OSError:
         return None
 

@@ -14,14 +14,14 @@ this module fails. Repetitions are possessive (no backtracking), so matching tak
 """
 
 import re
-from binascii import unhexlify
-from functools import cache
+from binascii import a2b_base64, unhexlify
+from functools import cache, lru_cache
 from hashlib import sha256
 from typing import NamedTuple
 
 from synthtrail.custody import record, shapes
 from synthtrail.custody.act import Act
-from synthtrail.custody.canonical import MAX_BYTES, b64decode
+from synthtrail.custody.canonical import MAX_BYTES
 from synthtrail.custody.dsse import IN_TOTO
 from synthtrail.custody.errors import FormatError
 from synthtrail.custody.events import CLASSES, PREDICATE_PREFIX, PREDICATE_SUFFIX, STAGE_EVENT, VERDICTS
@@ -33,7 +33,9 @@ _COUNT = "(?:0|[1-9][0-9]{0,14}+)"
 _HEX = "[0-9a-f]{64}"
 _DIGEST = f'"{_HEX}"'
 _TIME = "[0-9T:.-]{19,26}+Z"
-_BASE64 = "[A-Za-z0-9+/]*+={0,2}+"
+# Decoding checks the letters and where padding stands; that the last letter carries no bits that decoding drops, and
+# that the length is right (`leaf`), is checked here.
+_BASE64 = '[^"]*+(?:(?<=[AQgw]==)|(?<=[AEIMQUYcgkosw048]=)|(?<!=))'
 
 
 def _named(name: str, pattern: str) -> str:
@@ -120,6 +122,7 @@ _item = re.compile(rb'"kind":"(file|folder)","path":"([^"]*)","sha256":"([^"]*)"
 _pair = re.compile(rb'"artifact":"([^"]*)","event":"([^"]*)"').findall
 
 _MADE = {stage.encode(): event.encode() for stage, event in STAGE_EVENT.items()}
+_WORDINGS = 512
 
 Items = list[tuple[bytes, bytes, bytes]]
 
@@ -147,12 +150,35 @@ def leaf(data: bytes) -> Leaf | None:
     if found is None:
         return None
     payload, keyid, signature, prev, received, seq = found.groups()
+    if len(payload) % 4 or len(signature) % 4:
+        return None
     try:
         at = shapes.moment(received.decode(), "received")
-        signed, proof = b64decode(payload), b64decode(signature)
-    except FormatError:
+        signed, proof = a2b_base64(payload, strict_mode=True), a2b_base64(signature, strict_mode=True)
+    except (FormatError, ValueError):
         return None
-    return Leaf(_digest(prev), int(seq), at, signed, keyid.decode(), proof)
+    return Leaf(unhexlify(prev), int(seq), at, signed, keyid.decode(), proof)
+
+
+class _Stage(NamedTuple):
+    """The named parts of a stage event's statement, in the order in which canonical JSON has them."""
+
+    actor: bytes
+    at: bytes
+    ledger: bytes
+    previous: bytes
+    record: bytes
+    made: bytes
+    experiment: bytes
+    inputs: bytes
+    source: bytes | None
+    stage: bytes
+    subject: bytes
+    verdict: bytes | None
+    views: bytes
+    slot: bytes
+    event: bytes
+    described: bytes
 
 
 def stage(payload: bytes) -> Act | None:
@@ -160,49 +186,68 @@ def stage(payload: bytes) -> Act | None:
     found = _compiled(_STATEMENT).fullmatch(payload)
     if found is None or len(payload) > MAX_BYTES:
         return None
-    inputs, subject = _item(found["inputs"]), _item(found["subject"])
-    judging = found["stage"] == b"validate"
+    said = _Stage._make(found.groups())
+    inputs, subject = _item(said.inputs), _item(said.subject)
+    judging = said.stage == b"validate"
     concerned = [*subject, *inputs[:1]] if judging else subject
-    if not _consistent(found, concerned):
-        return None
-    at = _checked_time(found["at"], [*subject, *inputs, *_item(found["views"])])
-    if at is None:
-        return None
-    subjects = _digests(concerned)
-    previous = tuple((_digest(artifact), _digest(event)) for artifact, event in _pair(found["previous"]))
+    at, subjects, previous = _moment(said.at), _digests(concerned), _previous(said.previous)
     named = [artifact for artifact, _ in previous]
-    if named != [item for item in subjects if item in named] or len(set(subjects)) != len(concerned):
+    if (
+        at is None
+        or not _consistent(_words(said))
+        or said.described != b",".join(map(_descriptor, concerned))
+        or not all(map(_is_path, [path for _, path, _ in (*subject, *inputs, *_item(said.views))]))
+        or not len(concerned) == len(set(subjects)) == 1 + judging
+        or named != [item for item in subjects if item in named]
+    ):
         return None
     return Act(
-        found["event"].decode(),
-        found["actor"].decode(),
+        said.event.decode(),
+        said.actor.decode(),
         at,
-        found["ledger"].decode(),
+        said.ledger.decode(),
         False,
         sha256(payload).digest(),
         subjects,
         previous,
-        found["slot"].decode(),
-        sha256(found["record"]).digest(),
+        said.slot.decode(),
+        sha256(said.record).digest(),
         _digests(inputs),
-        found["verdict"].decode() if judging else "",
+        said.verdict.decode() if said.verdict else "",
         {},
     )
 
 
-def _consistent(found: re.Match[bytes], concerned: Items) -> bool:
+class _Words(NamedTuple):
+    """The members that recur from event to event, and whether two optional ones are absent."""
+
+    stage: bytes
+    experiment: bytes
+    event: bytes
+    made: bytes
+    slot: bytes
+    actor: bytes
+    ledger: bytes
+    no_source: bool
+    no_verdict: bool
+
+
+def _words(said: _Stage) -> _Words:
+    recurring = said.stage, said.experiment, said.event, said.made, said.slot, said.actor, said.ledger
+    return _Words(*recurring, said.source is None, said.verdict is None)
+
+
+@lru_cache(maxsize=_WORDINGS)
+def _consistent(said: _Words) -> bool:
     """Whether the members fit each other, as `statement.parse` and `record.parse` demand."""
-    stage, experiment, event, made = found["stage"], found["experiment"], found["event"], found["made"]
     return (
-        made == _MADE[stage]
-        and event in (made, b"reused")
-        and (found["source"] is not None) == (stage == b"ingest")
-        and (found["verdict"] is not None) == (stage == b"validate")
-        and len(concerned) == 1 + (stage == b"validate")
-        and b"/" not in experiment
-        and found["slot"] == experiment + b"/" + stage
-        and all(map(bytes.strip, (found["actor"], found["ledger"], experiment)))
-        and found["described"] == b",".join(map(_descriptor, concerned))
+        said.made == _MADE[said.stage]
+        and said.event in (said.made, b"reused")
+        and said.no_source == (said.stage != b"ingest")
+        and said.no_verdict == (said.stage != b"validate")
+        and b"/" not in said.experiment
+        and said.slot == said.experiment + b"/" + said.stage
+        and all(map(bytes.strip, (said.actor, said.ledger, said.experiment)))
     )
 
 
@@ -212,18 +257,25 @@ def _descriptor(item: tuple[bytes, bytes, bytes]) -> bytes:
     return b'{"digest":{"%b":"%b"},"name":"%b"}' % (name, digest, path)
 
 
-def _checked_time(at: bytes, items: Items) -> int | None:
-    """The time in its one form, in µs since 1970; None if it, or the path of an item, is not what it should be."""
+@lru_cache(maxsize=16384)
+def _is_path(path: bytes) -> bool:
     try:
-        for _, path, _ in items:
-            shapes.check_path(path.decode())
+        shapes.check_path(path.decode())
+    except FormatError:
+        return False
+    return True
+
+
+def _moment(at: bytes) -> int | None:
+    """The time in its one form, in µs since 1970; None if it is not in that form."""
+    try:
         return shapes.moment(at.decode(), "at")
     except FormatError:
         return None
 
 
-def _digest(text: bytes) -> bytes:
-    return unhexlify(text)
+def _previous(pairs: bytes) -> tuple[tuple[bytes, bytes], ...]:
+    return tuple([(unhexlify(artifact), unhexlify(event)) for artifact, event in _pair(pairs)])
 
 
 def _digests(items: Items) -> tuple[bytes, ...]:

@@ -18,6 +18,7 @@ from synthtrail.custody.canonical import Value
 from synthtrail.custody.errors import FormatError
 
 MAX_TEXT = 4096
+_SHOWN = 40  # characters of a name that an error repeats
 _PAIR = frozenset({"name", "value"})
 _T = TypeVar("_T")
 
@@ -33,7 +34,8 @@ def members(value: Value, names: frozenset[str], what: str) -> dict[str, Value]:
         raise refuse(what, "not an object")
     if value.keys() != names:
         unknown, missing = sorted(value.keys() - names), sorted(names - value.keys())
-        raise refuse(what, f"unknown {', '.join(unknown)}" if unknown else f"lacks {', '.join(missing)}")
+        shown = ", ".join(ascii(name[:_SHOWN])[1:-1] for name in unknown[:3])
+        raise refuse(what, f"unknown {shown}" if unknown else f"lacks {', '.join(missing)}")
     return value
 
 

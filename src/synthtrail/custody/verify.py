@@ -22,7 +22,7 @@ from typing import BinaryIO
 
 from synthtrail.custody import canonical, evidence, merkle, note, snapshot, tiles
 from synthtrail.custody.audit import Audit
-from synthtrail.custody.bundles import Reader, check_upper_tiles, read_bundles, read_or_none
+from synthtrail.custody.bundles import Reader, check_upper_tiles, read_or_none
 from synthtrail.custody.edge import Edge
 from synthtrail.custody.errors import DataError
 from synthtrail.custody.evidence import Evidence, TokenCheck
@@ -143,7 +143,7 @@ class _Run:
     def walk(self, processes: int) -> None:
         """Steps 2 and 4, and as much of 3 as the lowest tiles allow."""
         audit, earlier = self.audit, self.earlier
-        for bundle, items in examined(read_bundles(self.reader, self.head.size, self.start), audit.state, processes):
+        for bundle, items in examined(self.reader, self.head.size, self.start, audit.state, processes):
             if earlier is not None and bundle.first < earlier.size <= bundle.first + bundle.width:
                 self._compare(earlier, [item.leaf for item in items][audit.edge.size - bundle.first :])
             audit.take(bundle, items)

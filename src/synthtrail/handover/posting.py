@@ -33,18 +33,22 @@ def post(url: str, body: bytes, content_type: str, *, timeout: float = TIMEOUT) 
 
     Raises `UsageError` for what is no http(s) address, `UnreachableError` if there is no such answer in `timeout` s.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username is not None:
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        raise UsageError(f"not an http or https address: {url[:200]!a}") from None
+    if parts.scheme not in {"http", "https"} or not host or parts.username is not None:
         raise UsageError(f"not an http or https address: {url[:200]!a}")
-    kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-    connection = kind(parts.hostname, parts.port, timeout=timeout)
+    connection = (HTTPSConnection if parts.scheme == "https" else HTTPConnection)(host, port, timeout=timeout)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     try:
         connection.request("POST", target, body, {"Content-Type": content_type})
         response = connection.getresponse()
         data = response.read(MAX_ANSWER + 1)
     except (OSError, HTTPException) as error:
-        raise UnreachableError(f"{url}: {error!r}") from error
+        why = (isinstance(error, OSError) and error.strerror) or repr(error)
+        raise UnreachableError(f"{url}: {why}") from error
     finally:
         connection.close()
     if len(data) > MAX_ANSWER:

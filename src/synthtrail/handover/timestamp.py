@@ -3,7 +3,7 @@
 `checker` gives it as a `synthtrail.custody.anchor.TokenChecker`, or None where the library is not installed. A token
 is accepted if
 
-1. it is a TimeStampResp with status granted;
+1. it is a TimeStampResp with status granted, signed by a SHA-2 digest; the certificates in it may stand in any order;
 2. no two certificates in it claim one issuer and serial number, nor does one of them claim those of another, pinned
    certificate: otherwise the purpose of one could be checked and the signature of the other;
 3. a chain leads from the signer's certificate to a pinned, self-signed root, all valid at the stamped time (not now: an
@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from synthtrail.custody.anchor import Stamp, TokenChecker
+from synthtrail.custody.anchor import SHA_2, Stamp, TokenChecker
 from synthtrail.custody.errors import FormatError, SignatureError, UsageError
+from synthtrail.handover.token_order import ordered
 
 if TYPE_CHECKING:
     from rfc3161_client import TimeStampResponse
@@ -48,13 +49,15 @@ def check_token(token: bytes, roots: bytes) -> Stamp:
     if len(token) > MAX_TOKEN:
         raise FormatError(f"a token of more than {MAX_TOKEN} bytes", code="size")
     try:
-        response = decode_timestamp_response(token)
+        response = decode_timestamp_response(ordered(token))
         stamp = _stamp(response)
         embedded = [x509.load_der_x509_certificate(item) for item in response.signed_data.certificates]
         unambiguous = _are_unambiguous([*embedded, *pinned])
     except Exception as error:
         # The libraries let whatever their parsers raise through; none of it makes the token any better.
         raise FormatError(f"not a time-stamp token: {error}", code="token") from None
+    if not {item.dotted_string for item in response.signed_data.digest_algorithms} <= SHA_2.keys():
+        raise SignatureError("it is not signed by a SHA-2 digest", code="algorithm")
     if not unambiguous:
         raise SignatureError("two certificates claim one issuer and serial number", code="key-substituted")
     anchors = [item for item in pinned if item.issuer == item.subject]

@@ -68,7 +68,10 @@ def read_source(ledger: Path) -> Source:
     if not path.is_file():
         raise StorageError(f"{path}: no checkpoint to cosign")
     signed = path.read_bytes()
-    size = note.parse_checkpoint(note.parse(signed)[0]).size
+    try:
+        size = note.parse_checkpoint(note.parse(signed)[0]).size
+    except DataError as error:
+        raise StorageError(f"{path}: not a checkpoint: {error}") from None
     return Source(signed, tiles.TileReader(lambda name: (ledger / name).read_bytes(), size).node)
 
 

@@ -86,6 +86,18 @@ def checkout(world: World, tmp_path: Path) -> Checkout:
     return made
 
 
+def dispose(checkout: Checkout) -> None:
+    """Log the disposal of the split, from request to certificate."""
+    world = checkout.world
+    found = Item("data/own/split", world.ledger.state.slots["own/preprocess"].subject, 0, 0)
+    request = world.act("disposal-requested", OPERATOR, on=[found], fields={"reason": "retention"})
+    approved = world.act(
+        "disposal-approved", ADA, on=[found], meaning="approval", fields={"request": request, "reason": "agreed"}
+    )
+    fields: dict[str, Value] = {"request": approved, "certificate": "0" * 64, "details": []}
+    world.act("disposal-executed", OPERATOR, on=[found], fields=fields)
+
+
 def only(found: list[Presence]) -> Presence:
     """The one difference there is."""
     assert len(found) == 1, found
@@ -169,6 +181,20 @@ def test_views_are_hashed_too(checkout: Checkout) -> None:
     assert (found.code, found.path) == ("artifact-changed", "data/own/scores.json")
 
 
+def test_views_go_with_a_subject_that_was_disposed_of(checkout: Checkout) -> None:
+    """What was written beside it has no disposal of its own: gone with it is no finding."""
+    view = checkout.root / "data/own/scores.json"
+    view.write_text("1")
+    checkout.write("preprocess", "more", views=["data/own/scores.json"])
+    view.unlink()
+    assert only(checkout.check()).status == "missing"
+    dispose(checkout)
+    shutil.rmtree(checkout.root / "data/own/split")
+    assert checkout.check() == []
+    (checkout.root / "data/records/own/preprocess.json").unlink()
+    assert checkout.check() == []
+
+
 def test_missing_record_is_taken_from_the_ledger(checkout: Checkout) -> None:
     """Deleting the record file hides nothing."""
     (checkout.root / "data/records/own/ingest.json").unlink()
@@ -200,14 +226,7 @@ def test_33_artifact_that_was_never_logged(checkout: Checkout) -> None:
 
 def test_26_disposed_artifact_reappears(checkout: Checkout) -> None:
     """After its disposal an artifact must be gone; a backup that brings it back is found."""
-    world = checkout.world
-    found = Item("data/own/split", world.ledger.state.slots["own/preprocess"].subject, 0, 0)
-    request = world.act("disposal-requested", OPERATOR, on=[found], fields={"reason": "retention"})
-    approved = world.act(
-        "disposal-approved", ADA, on=[found], meaning="approval", fields={"request": request, "reason": "agreed"}
-    )
-    fields: dict[str, Value] = {"request": approved, "certificate": "0" * 64, "details": []}
-    world.act("disposal-executed", OPERATOR, on=[found], fields=fields)
+    dispose(checkout)
     here = only(checkout.check())
     assert here.finding is not None
     assert (here.status, here.finding.code, here.finding.attack) == ("disposed", "disposed-reappears", 26)

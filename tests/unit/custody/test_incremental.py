@@ -6,7 +6,7 @@ import pytest
 from tests.unit.custody.forgery import audit, bundle_path, entries_of, write_bundle
 from tests.unit.custody.ledger_factory import World, item, make_policy
 
-from synthtrail.custody import merkle, snapshot
+from synthtrail.custody import merkle, snapshot, workers
 from synthtrail.custody.bundles import FolderReader
 from synthtrail.custody.compact import DigestTable
 from synthtrail.custody.edge import Edge
@@ -93,8 +93,9 @@ def test_a_failed_verification_gives_no_snapshot(world: World) -> None:
     assert audit(world).snapshot() is None
 
 
-def test_several_processes_find_the_same(world: World) -> None:
-    """Also when a key is listed in the middle, and when entries are damaged."""
+def test_several_processes_find_the_same(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also when a key is listed in the middle, and when entries are damaged; only one bundle is handed out ahead."""
+    monkeypatch.setattr(workers, "_AHEAD", 0)
     for version in range(2, 62):
         world.run("iris", version)
     one, two = continued(world, world.ledger.checkpoint, None), continued(world, world.ledger.checkpoint, None, 2)
@@ -104,6 +105,11 @@ def test_several_processes_find_the_same(world: World) -> None:
     one, two = continued(world, world.ledger.checkpoint, None), continued(world, world.ledger.checkpoint, None, 2)
     assert one.findings == two.findings
     assert one.findings
+    path.unlink()
+    (world.path / "tile/0/000").unlink()
+    one, two = continued(world, world.ledger.checkpoint, None), continued(world, world.ledger.checkpoint, None, 2)
+    assert one.findings == two.findings
+    assert "entries-missing" in {finding.code for finding in one.findings}
 
 
 @pytest.mark.parametrize("size", [0, 1, 255, 256, 257, 1000])
