@@ -14,10 +14,15 @@ from synthtrail.models.synthesizer import Synthesizer
 from synthtrail.params import ParamsError, nearest
 
 SYNTHESIZERS: dict[str, str] = {
+    "cart": "synthtrail.models.cart:Cart",
     "cgan": "synthtrail.models.cgan:Cgan",
     "dcgan": "synthtrail.models.dcgan:Dcgan",
     "gan": "synthtrail.models.table_gan:TableGan",
+    "gaussian": "synthtrail.models.gaussian:Gaussian",
+    "independent": "synthtrail.models.independent:Independent",
+    "masked": "synthtrail.models.masked:Masked",
     "mlp_gan": "synthtrail.models.mlp_gan:MlpGan",
+    "private_tree": "synthtrail.models.private_tree:PrivateTree",
     "wgan_gp": "synthtrail.models.wgan_gp:WganGp",
 }
 

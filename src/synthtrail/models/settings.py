@@ -19,17 +19,21 @@ from typing import Any, TypeVar
 from synthtrail import params
 
 T = TypeVar("T")
+OPEN = (int | None, float | None)
 
 
 def read(cls: type[T], given: Mapping[str, Any]) -> T:
     """Construct `cls`, whose fields are non-negative int or float; `ParamsError` names the key at fault.
 
-    An int must be at least 1. YAML reads `1e-3` as text (it wants `1.0e-3`), which is said here and not in a traceback.
+    An int must be at least 1; None leaves a field that may be None to the model. YAML reads `1e-3` as text (it wants
+    `1.0e-3`), which is said here and not in a traceback.
     """
     settings = params.build(cls, given, "model")
     for field in fields(cls):  # type: ignore[arg-type]
         value, where = getattr(settings, field.name), f"model.{field.name}"
-        if field.type in (int, "int"):
+        if field.type in OPEN and value is None:
+            continue
+        if field.type in (int, "int", int | None):
             params.number(value, where, int, lambda x: x >= 1, "of 1 or more, whole")
         else:
             params.number(value, where, float, lambda x: 0 <= x < float("inf"), "of 0 or more, written like 0.001")

@@ -98,6 +98,7 @@ class Synthesizer(Protocol[Data, CodecT_contra]):
     modality: ClassVar[str]
     settings: Any  # the frozen dataclass of the settings in use, defaults filled in
     restarts: tuple[str, ...]  # how often, and why, `fit` was set back to an earlier state
+    privacy: Mapping[str, object]  # the terms of its differential privacy, epsilon among them; empty if it has none
     codec: Any  # what rows were encoded with, once fitted or loaded; its `schema` describes them
 
     def __init__(self, settings: Mapping[str, Any]) -> None:

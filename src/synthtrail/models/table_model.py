@@ -1,4 +1,4 @@
-"""What the synthesizers of tables share that are no GANs: the codec, the classes, and a sample shown when they are done.
+"""What the synthesizers of tables share that are no GANs: codec, classes, and a sample shown when they are done.
 
 A child that shows samples while it trains says so by `shows`; of any other, one is shown after the fit.
 """

@@ -134,7 +134,7 @@ class Generator(nn.Module):
         self.first = nn.Linear(inputs, width)
         self.blocks = nn.ModuleList(_block(width) for _ in range(2))
         self.last = nn.Linear(width, len(ranks))
-        self.place = nn.Linear(width, ranks.shape[1])
+        self.place = _Place(width, ranks.shape[1])
         self.log_width = nn.Parameter(torch.full((ranks.shape[1],), math.log(BELL)))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -146,6 +146,15 @@ class Generator(nn.Module):
         sharpness = (-2 * self.log_width).exp() @ self.ranked
         logits: Tensor = self.last(h) - away.square() * sharpness / 2
         return logits
+
+
+class _Place(nn.Linear):
+    """A linear layer that in a table without numbers has no outputs: torch would warn that there is nothing to draw."""
+
+    def reset_parameters(self) -> None:
+        """Draw the weights, if there are any."""
+        if self.out_features:
+            super().reset_parameters()
 
 
 def _block(width: int) -> nn.Module:
