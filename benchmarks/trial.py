@@ -81,7 +81,7 @@ def tried(file: Path, target: str) -> list[Figure]:
     wall, processor = time.monotonic() - start, used() - before
     likeness = re.search(r"([\d.]+)  likeness", done.stdout)
     useful = re.search(r"([\d.]+)  usefulness", done.stdout)
-    told = re.search(r"training on (.*)", done.stderr)
+    told = re.search(r"learning from (.*)", done.stderr)
     name, note = f"try {file.stem}", told.group(1) if told else ""
     return [
         Figure(f"{name}: from command to page", wall, "s", LIMIT, note=note),

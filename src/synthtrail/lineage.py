@@ -25,7 +25,7 @@ from synthtrail.storage.files import Json, write_json
 from synthtrail.storage.home import shared_root
 
 TOOLS = {
-    "ingest": ("numpy", "pandas", "pyarrow", "scikit-learn"),
+    "ingest": ("numpy", "pandas", "pillow", "pyarrow", "scikit-learn"),
     "preprocess": ("numpy", "pandas", "pyarrow"),
     "train": ("lightning", "numpy", "pandas", "pillow", "safetensors", "torch"),
     "generate": ("numpy", "pandas", "pyarrow", "safetensors", "torch"),

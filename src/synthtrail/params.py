@@ -91,7 +91,8 @@ class Experiment:
     group: str | None = None
     holdout: float = 0.2
     bins: int = 20
-    read: Mapping[str, Any] = field(default_factory=dict)  # these five are checked by synthtrail.data
+    read: Mapping[str, Any] = field(default_factory=dict)  # these six are checked by synthtrail.data
+    image: Mapping[str, Any] = field(default_factory=dict)
     columns: Mapping[str, Any] = field(default_factory=dict)
     drop: list[str] = field(default_factory=list)
     constraints: list[Any] = field(default_factory=list)
@@ -166,8 +167,8 @@ def check(experiment: Experiment, where: str) -> None:
     for key in ("target", "group"):
         if getattr(experiment, key) is not None:
             text(getattr(experiment, key), f"{where}.{key}")
-    if experiment.group is not None and experiment.modality != "tabular":
-        raise ParamsError(f"{where}.group: names a column, and only tables have columns; take it out")
+    if experiment.image and experiment.modality != "image":
+        raise ParamsError(f"{where}.image: is for `modality: image`; take it out, or say so")
     number(experiment.holdout, f"{where}.holdout", float, lambda x: 0 < x < 1, "between 0 and 1")
     number(experiment.bins, f"{where}.bins", int, lambda x: 1 < x <= 1000, "between 2 and 1000")
     if experiment.rare_min is not None:

@@ -107,6 +107,22 @@ BAD = (
     Bad("no workbook", "x", "not a readable Excel workbook", {}, "own.xlsx"),
     Bad("no Parquet", "x", "not a readable Parquet file", {}, "own.parquet"),
     Bad("half a gzip file", b"\x1f\x8b\x08", "not a whole gzip file", {}, "own.csv.gz"),
+    Bad("remarks on top", f"made by X\n\n{GOOD}", "first 2 lines are no part of the table, which has 3 columns below"),
+    Bad("a name lacking", GOOD.replace("age,town,ill", "age,town"), "row 2 has 3 fields, the first line 2"),
+    Bad("gzip named otherwise", b"\x1f\x8b\x08", "packed by gzip; name it `.csv.gz`"),
+    Bad("Excel named otherwise", b"PK\x03\x04", "an Excel workbook or a zip; name it `.xlsx`"),
+    Bad("nearly dates", "d,y\n" + "2020-02-11,1\n" * 40 + "0000-00-00,1\n", "most are like dates (9999-99-99)"),
+    Bad("numbers too large", "x,y\n" + "1e150,1\n1.5,2\n" * 9, "numbers beyond 1e+100"),
+    Bad(
+        "a target of keys",
+        "x,key\n" + "".join(f"1,k{i}\n" for i in range(40)),
+        "target 'key' has another value in every row",
+        {"target": "key"},
+    ),
+    Bad("group that is the target", GOOD, "group: 'ill' is the target too", {"target": "ill", "group": "ill"}),
+    Bad("dropped group", GOOD, "group: 'town' is drop too", {"drop": ["town"], "group": "town"}),
+    Bad("no such group", GOOD, "names 'towm': no such column (did you mean 'town'?)", {"group": "towm"}),
+    Bad("skip", GOOD, "read.skip: expected a number between 0 and 1000", {"read": {"skip": -1}}),
     Bad("rare_min", GOOD, "rare_min: expected a number between 1 and 10000", {"rare_min": 0}),
 )
 

@@ -17,7 +17,7 @@ from synthtrail.data.constraints import broken_rows
 from synthtrail.data.schema import Schema, check, infer
 from synthtrail.data.tabular import Tabular
 from synthtrail.stages.plan import plans
-from synthtrail.stages.tables import Part, learn, read_source
+from synthtrail.stages.tables import Part, groups_of, learn, read_source
 from tests import tables
 from tests.imports import ROOT
 from tests.tables import OWN, Own
@@ -126,6 +126,48 @@ def test_missing_values_are_told_from_words(tmp_path: Path) -> None:
     assert isinstance(typed, pd.DataFrame)
     assert typed["blank"].isna().sum() == 12
     assert (typed["blank"] == "").sum() == 72
+
+
+def test_what_a_program_exports_is_understood(tmp_path: Path) -> None:
+    """Amounts, clocks of twelve hours, keys written as decimals, columns and rows without anything in them."""
+    amounts = next(own for own in OWN if own.name == "amounts")
+    table, part = prepared(asked(amounts.write(tmp_path)))
+    assert table["pay"].tolist()[:2] == [900.0, 937.5]
+    assert [part.schema.column(name).kind for name in ("pay", "share", "fee", "clock", "seen")] == [
+        "continuous", "continuous", "integer", "time", "datetime",
+    ]  # fmt: skip
+    assert [key.name for key in part.schema.identifiers] == ["person_id"]
+    ward = next(own for own in OWN if own.name == "ward")
+    source, schema = read_source(asked(ward.write(tmp_path), **ward.block))
+    assert schema is not None
+    assert (schema.names, [key.name for key in schema.identifiers]) == (("Aufnahme", "Gewicht", "Stufe"), ["Fallnr"])
+    assert source.detected["empty_rows"] == "2"
+
+
+def test_the_rows_of_a_person_stay_together(tmp_path: Path) -> None:
+    """No person is in both parts; what one person's many rows have is rare; ids are never learnt."""
+    rows = "".join(
+        f"P{i // 6:03},{9999 if i < 6 else 20 + i % 50},{'odd' if i < 6 else 'ab'[i % 2]}\n" for i in range(240)
+    )
+    path = tmp_path / "own.csv"
+    path.write_text(f"patient,age,kind\n{rows}", encoding="utf-8")
+    experiment = asked(path, group="patient")
+    source, schema = read_source(experiment)
+    assert isinstance(source.data, pd.DataFrame)
+    assert schema is not None
+    groups = groups_of(source.data, "patient")
+    parts = split.split(240, 0.2, 0, np.array(["x", "y"] * 120), groups)  # in every group both equally often
+    assert len(parts.holdout) == 48
+    train, holdout = source.data.iloc[parts.train], source.data.iloc[parts.holdout]
+    assert not set(train["patient"]) & set(holdout["patient"])
+    part = learn(source.data, holdout, schema, plans(experiment)["preprocess"])
+    assert [key.name for key in part.schema.identifiers] == ["patient"]
+    assert part.schema.column("kind").categories == ("a", "b", "other")
+    assert part.schema.column("age").maximum == 69
+    alone = groups_of(pd.DataFrame({"patient": ["a", None, "a", None]}), "patient")
+    assert alone is not None
+    assert alone[0] == alone[2]
+    assert len(set(alone.tolist())) == 3
 
 
 def test_identifiers_are_made_anew_in_their_pattern(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from sklearn.datasets import load_iris
 from sklearn.metrics import roc_auc_score
 
-from synthtrail.data.schema import infer
+from synthtrail.data.schema import Column, Schema, infer
 from synthtrail.evaluation import (
     canvas,
     expectations,
@@ -23,6 +23,7 @@ from synthtrail.evaluation import (
     registry,
     utility,
 )
+from synthtrail.evaluation.features import MOST_PLACES, Features
 from synthtrail.evaluation.metric import Metric, Reading, Scale, Score, UnmeasurableError, generator
 
 
@@ -220,6 +221,18 @@ def test_copies_are_at_distance_zero() -> None:
     assert (other != np.arange(500)).all()
 
 
+def test_rows_far_from_all_prove_no_leak_and_copies_do() -> None:
+    """Noise that all lies nearest to one training row is one witness; a tenth of jittered training rows are many."""
+    rng = np.random.default_rng(0)
+    members, others = rng.normal(size=(200, 5)), rng.normal(size=(200, 5))
+    far = members[:1] * 50 + rng.normal(size=(100, 5)) * 0.01
+    share, lower = privacy.closer_to_train(members, others, far, rng)
+    assert share == 1.0
+    assert lower < 0.5
+    share, lower = privacy.closer_to_train(members, others, members + rng.normal(size=(200, 5)) * 0.01, rng)
+    assert lower > 0.5
+
+
 def test_the_attack_p_value_is_that_of_all_orders() -> None:
     """With 3 members and 2 non-members, the share of the 120 orders with at least as many hits is the p-value."""
     for members in permutations([1.0, 2.0, 3.0, 4.0, 5.0], 3):
@@ -251,3 +264,23 @@ def test_the_same_seed_gives_the_same_scores() -> None:
     first, again = (scores(train, holdout, shuffled(train), "target", seed=7) for _ in range(2))
     assert first == again
     assert np.random.get_state()[1].tolist() == before  # type: ignore[index]
+
+
+def test_even_edges_are_numpys_and_more() -> None:
+    """The same edges, also where all values are one; and edges for numbers too near to each other for numpy."""
+    values = np.random.default_rng(0).normal(size=99)
+    for one in (values, np.ones(3), np.array([0.0])):
+        assert features.even_edges(one, 10).tolist() == np.histogram_bin_edges(one, 10).tolist()
+    assert len(features.even_edges(4e15 + np.arange(5.0), 20)) == 21
+
+
+def test_a_column_of_many_levels_takes_few_columns() -> None:
+    """50,000 categories would need gigabytes; unlike ones still lie 1 apart, missing ones in a place of their own."""
+    table = pd.DataFrame({"code": pd.Series([*(f"{i:05}" for i in range(50_000)), None], dtype="str")})
+    column = Column("code", "category", "str", tuple(table["code"][:-1]), missing_rate=0.1)
+    dense = Features.fit(table, Schema((column,))).dense(table)
+    assert dense.shape == (50_001, MOST_PLACES + 1)
+    assert np.allclose((dense**2).sum(1), 0.5)
+    assert np.linalg.norm(dense[0] - dense[1]) == pytest.approx(1)
+    assert dense[-1].argmax() == MOST_PLACES
+    assert dense[:-1, MOST_PLACES].sum() == 0

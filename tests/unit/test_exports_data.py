@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import json
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ TABLE = pd.DataFrame(
         "whole": pd.Series([1, 2, None, 4, 5, 6, 7, 12345678901234567], dtype="Int64"),
         "flag": [True, False] * 4,
         "kind": pd.Categorical(["a", "b", None, "a", "a", "b", "b", "a"], categories=["b", "a"]),
-        "day": pd.to_datetime(["2026-01-01", None, *["1899-05-06"] * 6]),
+        "day": pd.to_datetime(pd.Series(["2026-01-01", None, *["1899-05-06"] * 6])),
         "time": pd.to_datetime(["2026-01-01 12:30:00"] * 8).tz_localize("Europe/Vienna"),
     }
 )
@@ -42,6 +43,22 @@ def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def export(folder: Path, form: str, output: str, *more: str) -> int:
     """Run the command."""
     return main(["export", str(folder), "--to", form, "-o", output, *more])
+
+
+def test_csv_of_generated_rows_is_spelt_as_the_source_was(table: Path) -> None:
+    """Dates, truth values and gaps as the text file had them; numbers that are equal."""
+    spelling = {
+        "day": {"format": "%-d.%-m.%Y", "absent": "."},
+        "flag": {"format": "FALSE|TRUE"},
+        "whole": {"absent": "-9"},
+    }
+    (table / "about.json").write_text(json.dumps({"spelling": spelling, "salt": "00"}), encoding="utf-8")
+    assert export(table, "csv", "made.csv") == 0
+    read = list(csv.DictReader(Path("made.csv").read_text(encoding="utf-8").splitlines(keepends=True)))
+    assert [row["day"] for row in read[:3]] == ["1.1.2026", ".", "6.5.1899"]
+    assert [row["flag"] for row in read[:2]] == ["TRUE", "FALSE"]
+    assert [row["whole"] for row in read[:3]] == ["1", "2", "-9"]
+    assert [float(row["number"]) for row in read if row["number"]] == TABLE["number"].dropna().tolist()
 
 
 def test_csv_keeps_texts_numbers_dates_and_what_is_missing(table: Path) -> None:

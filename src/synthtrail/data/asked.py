@@ -49,6 +49,21 @@ def parse(columns: Mapping[str, Any], drop: Sequence[str], where: str) -> dict[s
     return asked
 
 
+def with_group(asked: Mapping[str, Asked], group: str | None, target: str | None, where: str) -> dict[str, Asked]:
+    """Return what is asked with the column `group`, which tells whose a row is, as an identifier: it is not learnt."""
+    if group is None:
+        return dict(asked)
+    if group == target:
+        raise ParamsError(f"{where}.group: {group!r} is the target too; rows are grouped by whose they are")
+    said = asked.get(group, Asked()).kind
+    if said not in (None, "identifier"):
+        raise ParamsError(
+            f"{where}.group: {group!r} is {said} too; take that back: the column is needed to divide the rows, is "
+            "never learnt, and is made anew as an identifier"
+        )
+    return {**asked, group: Asked("identifier")}
+
+
 def known_only(asked: Mapping[str, Asked], names: Sequence[str]) -> None:
     """Raise `SchemaError` for a column that is asked for and not there."""
     for name in asked:

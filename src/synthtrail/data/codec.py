@@ -2,8 +2,8 @@
 
 A column's codes are, in this order:
 
-    values    a code each: categories, booleans, and numbers that rows share (heavy values): at least 5 rows and a 50th
-              of a bin's, and of these the heaviest, at most 10 for each bin
+    values    a code each: categories, booleans, and numbers that many rows share (heavy values): as many as a bin has,
+              or, where an even bin has 100 and more, a 50th of it; 10 for each bin at most, the heaviest
     tail      one code for all further categories, where there are more than `MOST_LEVELS`; decoded by their frequency
     bins      ranges of the other numbers, about equally full; decoded uniformly inside the range, or, where numbers
               have a heavy tail, uniformly in asinh(x / scale), which is nearly linear at the middle, logarithmic far
@@ -42,9 +42,10 @@ from synthtrail.data.schema import NUMERIC, Column, Schema
 
 Codes = NDArray[np.int64]
 Floats = NDArray[np.float64]
-LEAST_SHARED = 5  # a number gets a code of its own only if at least this many rows have it,
-HEAVY = 50  # and at least so small a part of what an even bin holds,
-MOST_HEAVY = 10  # and if it is among the heaviest, so many for each bin
+LEAST_SHARED = 5  # a number gets a code of its own only if at least this many rows have it
+FULL = 100  # rows of an even bin, from which on
+HEAVY = 50  # this part of them is enough for a code of one's own
+MOST_HEAVY = 10  # such codes for each bin
 TAILED = ("heavy-tailed", "zero-inflated")
 MOST_LEVELS = 256  # codes of one column of categories, the tail's included
 
@@ -190,7 +191,8 @@ def _shared(counts: NDArray[np.int64], bins: int) -> NDArray[np.bool_]:
     """Return which of the different numbers, of which there are `counts` (K,), get a code of their own (K,)."""
     if len(counts) == 1:
         return np.ones(1, dtype=bool)
-    shared = counts >= max(LEAST_SHARED, counts.sum() / (HEAVY * bins))
+    bin_rows = counts.sum() / bins
+    shared = counts >= max(LEAST_SHARED, bin_rows if bin_rows < FULL else bin_rows / HEAVY)
     shared[np.argsort(-counts, kind="stable")[MOST_HEAVY * bins :]] = False
     return np.asarray(shared)
 

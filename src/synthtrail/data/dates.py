@@ -2,7 +2,7 @@
 
     2026-11-22   2026-11-22T10:30   2026-11-22 10:30:05.25+01:00   2026/11/22
     22.11.2026   22/11/2026 or 11/22/2026 (told apart by a number above 12)   22.11.26   22-11-2026 10:30
-    22 Nov 2026   22-NOV-26   Nov 22, 2026   November 22, 2026
+    22 Nov 2026   22-NOV-26   22NOV2026   Nov 22, 2026   November 22, 2026
 
 Where day and month cannot be told apart in any row, nothing is guessed: `AmbiguousDateError`.
 
@@ -15,9 +15,11 @@ Where day and month cannot be told apart in any row, nothing is guessed: `Ambigu
 
 import re
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from synthtrail.data.errors import SourceError
 from synthtrail.data.values import as_dtype
@@ -27,7 +29,7 @@ ISO = r"\d{4}-\d\d-\d\d" + CLOCK
 SLASHED = r"\d{4}/\d{1,2}/\d{1,2}" + CLOCK
 NUMBERED = r"(?P<one>\d{1,2})(?P<mark>[./-])(?P<two>\d{1,2})[./-](?P<year>\d{4}|\d\d)" + CLOCK
 MONTH = r"(?i:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
-DAY_FIRST = r"\d{1,2}(?P<mark>[ -])" + MONTH + r"[a-z]*[ -](\d{4}|\d\d)" + CLOCK
+DAY_FIRST = r"\d{1,2}(?P<mark>[ -]?)" + MONTH + r"[A-Za-z]*[ -]?(\d{4}|\d\d)" + CLOCK
 MONTH_FIRST = MONTH + r"[a-z]* \d{1,2}, \d{4}" + CLOCK
 UNPADDED = re.compile(r"(?<!\d)\d(?!\d)")
 
@@ -45,6 +47,13 @@ def format_of(texts: pa.Array) -> str | None:
     return None
 
 
+def like_dates(texts: pa.Array) -> NDArray[np.bool_]:
+    """Tell of each text (N,) whether it is written like a date of any kind, be there such a day or not."""
+    pattern = "|".join(_nameless(one) for one in (ISO, SLASHED, NUMBERED, DAY_FIRST, MONTH_FIRST))
+    found: NDArray[np.bool_] = pc.match_substring_regex(texts, f"^(?:{pattern})$").to_numpy(zero_copy_only=False)
+    return found
+
+
 def parsed(texts: pa.Array, how: str) -> pd.Series | None:
     """Return the moments (N,) that texts of format `how` stand for, None if one of them is no such date."""
     series = pd.Series(texts.to_pandas())
@@ -53,7 +62,7 @@ def parsed(texts: pa.Array, how: str) -> pd.Series | None:
         if how.startswith("%Y-%m-%d"):
             moments = pd.to_datetime(series, format="ISO8601", utc=zoned)
         else:
-            moments = pd.to_datetime(series, format=how.replace("%-", "%").replace("Z", "%z"), utc=zoned)
+            moments = pd.to_datetime(series, format=re.sub("%[-^]", "%", how).replace("Z", "%z"), utc=zoned)
     except ValueError:
         return None
     zone = _zone(texts) if zoned else None
@@ -91,9 +100,10 @@ def _named(texts: pa.Array) -> str:
     word = max(re.findall(r"[A-Za-z]+", first.split(":")[0]), key=len)
     longs = pc.all(pc.match_substring_regex(texts, r"[A-Za-z]{4,}|(?i:may)")).as_py()
     month = "%B" if longs and len(word) > 3 else "%b"
+    month = month.replace("%", "%^") if word.isupper() else month
     if first[0].isalpha():
         return _unpadded(f"{month} %d, %Y", texts) + _clock(texts)
-    mark = re.sub(r"^\d+", "", first)[0]
+    mark = re.sub(r"^\d+", "", first)[0].strip(word)
     year = "%Y" if re.search(r"\d{4}", first) else "%y"
     return _unpadded(f"%d{mark}{month}{mark}{year}", texts) + _clock(texts)
 

@@ -8,9 +8,11 @@
 Quotes are ", doubled inside a field; fields may hold delimiters and line breaks. What detection cannot know stands
 below `read:` in params.yaml:
 
-    read: {encoding: cp1252, delimiter: ";", decimal: ",", header: false, missing: ["-9", unknown], sheet: Data}
+    read: {encoding: cp1252, delimiter: ";", decimal: ",", header: false, missing: ["-9", none], sheet: Data, skip: 3}
 
-With `header: false` the columns are called column_1, column_2, ... Limits: 10,000 columns, 1,000,000 characters in a
+With `header: false` the columns are called column_1, column_2, ...; `skip` is how many lines (rows of a sheet) stand
+above the names. Rows without any value, and columns without name and values (delimiters at the ends of lines), are no
+part of the table. Limits: 10,000 columns, 1,000,000 characters in a
 field. Whatever is wrong ends in one line that names the place and no content.
 """
 
@@ -21,6 +23,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -31,7 +34,7 @@ from synthtrail.data.asked import Asked
 from synthtrail.data.errors import SourceError
 from synthtrail.data.names import LIMIT_COLUMNS, tidy
 from synthtrail.data.texts import Marks, Spelling
-from synthtrail.params import ParamsError, build
+from synthtrail.params import ParamsError, build, number
 
 DELIMITERS = (",", ";", "\t", "|")
 LIMIT_CELL = 1_000_000  # characters
@@ -52,6 +55,7 @@ class How:
     header: bool | None = None
     missing: tuple[str, ...] = ()
     sheet: str | None = None
+    skip: int = 0
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,7 @@ def how(given: Mapping[str, Any], where: str) -> How:
         raise ParamsError(f"{where}.missing: expected a list of words, found {asked.missing!r}")
     if asked.sheet is not None and not isinstance(asked.sheet, str):
         raise ParamsError(f"{where}.sheet: expected the name of a sheet, found {asked.sheet!r}")
+    number(asked.skip, f"{where}.skip", int, lambda x: 0 <= x <= 1000, "between 0 and 1000")
     return replace(asked, missing=tuple(str(word) for word in asked.missing))
 
 
@@ -87,6 +92,7 @@ def read(data: bytes, asked: How, columns: Mapping[str, Asked]) -> Read:
     if b"\0" in text:
         line = text.count(b"\n", 0, text.index(b"\0")) + 1
         raise SourceError(f"zero bytes, the first in line {line}: not a text file, or damaged; make it again")
+    text = below(text, asked.skip)
     head = text[:SAMPLE].decode("utf-8", errors="ignore")
     stated = re.match(r"sep=(.)\r?\n", head)  # what Excel writes above a file for itself
     if stated is not None:
@@ -94,9 +100,11 @@ def read(data: bytes, asked: How, columns: Mapping[str, Asked]) -> Read:
     if not head.strip():
         raise SourceError("the file is empty; check where it comes from")
     delimiter = asked.delimiter or (stated.group(1) if stated else None) or delimiter_of(head)
-    cells = cut(text, delimiter)
+    refuse_preamble(head, delimiter)
+    cells, empty = without_empty(cut(text, delimiter))
     names, cells = headed(cells, asked.header)
-    return _typed(cells, names, asked, columns, {"encoding": encoding, "delimiter": delimiter})
+    found = {"encoding": encoding, "delimiter": delimiter} | ({"empty_rows": str(empty)} if empty else {})
+    return _typed(cells, names, asked, columns, found)
 
 
 def decoded(data: bytes, encoding: str | None) -> tuple[str, bytes]:
@@ -128,6 +136,47 @@ def delimiter_of(head: str) -> str:
             if (round(same, 1), widths[0]) > score:
                 best, score = delimiter, (round(same, 1), widths[0])
     return best
+
+
+def below(text: bytes, lines: int) -> bytes:
+    """Return the text without its first lines."""
+    for _ in range(lines):
+        text = text.partition(b"\n")[2]
+    return text
+
+
+def refuse_preamble(head: str, delimiter: str) -> None:
+    """Raise `SourceError` if the first lines have fewer fields than all that follow: a title, or remarks."""
+    given = delimiter if any(delimiter in line for line in head.splitlines()[:1]) else None
+    for candidate in [given] if given else DELIMITERS:
+        widths = [len(row) for row in _sample(head, candidate)]
+        usual = max(widths, default=0)
+        above = next((at for at, width in enumerate(widths) if width == usual), 0)
+        names_short = above == 1 and widths[0] == usual - 1 > 1  # one name is lacking: no remark
+        apart = 0 < above <= 20 and usual > 2 and not names_short
+        if apart and widths.count(usual) >= max(3, 0.9 * (len(widths) - above)):
+            line = next(at for at, row in enumerate(head.splitlines()) if len(row.split(candidate)) >= usual)
+            raise SourceError(
+                f"the first {line} lines are no part of the table, which has {usual} columns below them; say "
+                f"`read: {{skip: {line}}}`, or take them out"
+            )
+
+
+def without_empty(cells: pa.Table) -> tuple[pa.Table, int]:
+    """Return the fields without columns in which nothing stands, not even a name, nor such rows; and how many rows.
+
+    In a table of one column an empty line is a missing value.
+    """
+    if cells.num_columns == 1:
+        return cells, 0
+    used = [name for name in cells.column_names if pc.max(pc.binary_length(cells[name])).as_py()]
+    cells = cells.select(used or cells.column_names[:1])
+    filled = pa.array(np.zeros(cells.num_rows, dtype=bool))
+    for column in cells.columns:
+        filled = pc.or_(filled, pc.greater(pc.binary_length(column), 0))
+        if pc.all(filled).as_py():
+            return cells, 0
+    return cells.filter(filled), cells.num_rows - pc.sum(filled).as_py()
 
 
 def cut(text: bytes, delimiter: str) -> pa.Table:
@@ -218,12 +267,12 @@ def _looks_like_data(first: list[str]) -> bool:
 
 
 def _limit_cells(table: pa.Table, *, unclosed: bool) -> None:
-    for number, column in enumerate(table.columns, 1):
+    for at, column in enumerate(table.columns, 1):
         longest = pc.max(pc.binary_length(column)).as_py() or 0
         if longest > LIMIT_CELL:
-            raise SourceError(f"a field of column {number} has {longest:,} bytes, more than {LIMIT_CELL:,}; {QUOTE}")
+            raise SourceError(f"a field of column {at} has {longest:,} bytes, more than {LIMIT_CELL:,}; {QUOTE}")
         if unclosed and len(column) and "\n" in column[-1].as_py():
-            raise SourceError(f"the last field of column {number} runs over lines to the end of the file; {QUOTE}")
+            raise SourceError(f"the last field of column {at} runs over lines to the end of the file; {QUOTE}")
 
 
 QUOTE = 'is a quote (") never closed?'

@@ -37,15 +37,15 @@ ALPHABETS = {
 RUNNING = "#"
 LEAST_ROWS = 20  # with fewer, uniqueness is no sign of an identifier
 
+NAMED = re.compile(r"((^|[_\W])(id|key|uuid|guid|mrn|ssn|number|no)|nr\.?|nummer)$", re.IGNORECASE)
 NAMED_CAMEL = re.compile(r"[a-z](Id|ID)$")
 MANY = 50  # fewer different keys, such as those of shops, are categories
 LONGEST = 64
 
 
 def named_like_one(name: str) -> bool:
-    """Return whether the name of a column says that it is an identifier: `id`, `row_id`, `PatientId`."""
-    plain = re.search(r"(^|[_\W])(id|key|uuid|guid)$", name, re.IGNORECASE)
-    return plain is not None or NAMED_CAMEL.search(name) is not None
+    """Return whether the name of a column says that it is an identifier: `id`, `row_id`, `PatientId`, `Fallnr`."""
+    return NAMED.search(name) is not None or NAMED_CAMEL.search(name) is not None
 
 
 def recognised_number(present: pd.Series, *, name: str, at: int) -> bool:
@@ -104,7 +104,7 @@ def make(identifier: Identifier, rows: int, *, first: int, seed: int) -> pd.Seri
     keys = np.floor(np.arange(first, first + rows) * identifier.distinct).astype(np.int64)
     cells: list[object] = list(render(identifier.pattern, keys, seed))
     if pd.api.types.is_numeric_dtype(pd.api.types.pandas_dtype(identifier.dtype)):
-        cells = [int(str(cell)) for cell in cells]
+        cells = [int(str(cell)) for cell in cells]  # of floats too: a file with gaps has 1024.0
     made = pd.Series(cells, dtype=object)
     if identifier.missing_rate:
         rng = np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, first, 77])))

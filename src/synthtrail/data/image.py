@@ -3,8 +3,9 @@
 An `ImageSet` holds pixels uint8 (N, H, W, C), C being 1 (grey) or 3 (RGB), labels as texts (N,)
 and names (N,). On disk a part of a data set (`images`, `train`, `holdout`) is
 
-    <part>-00000.parquet ...   columns name, label, png; at most 10,000 images each, so that tools
-                               see a few files and not thousands
+    <part>-00000.parquet ...   columns name, label, png, and what else is known of each image (age,
+                               site, ...); at most 10,000 images each, so that tools see a few files
+                               and not thousands
     manifest.txt               "<sha256 of the PNG bytes>  <name>", a line each in shard order;
                                `<part>.manifest.txt` if the part is not the whole set
 
@@ -20,7 +21,6 @@ embedded in each shard as in tables.
     (2, 8, 8, 1)
 """
 
-import hashlib
 import io
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -34,6 +34,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from synthtrail.data import decoding
+from synthtrail.data.encoded import WHOLE, EncodedImages, facts_of, manifest_lines, manifest_name, shards
+from synthtrail.data.encoded import frame as rows_of
 from synthtrail.data.errors import CodecError, SchemaError, SourceError
 from synthtrail.data.schema import Violation
 from synthtrail.data.tabular import TableWriter, read_table
@@ -51,6 +54,7 @@ class ImageSet:
     pixels: Pixels
     labels: NDArray[Any]
     names: tuple[str, ...]
+    facts: pd.DataFrame | None = None  # what else is known, a row for each image
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -123,12 +127,14 @@ class Images:
     """The modality of labelled images of one size."""
 
     name: ClassVar[str] = "image"
-    whole: ClassVar[str] = "images"
+    whole: ClassVar[str] = WHOLE
 
-    def write(self, folder: Path, part: str, batches: Iterable[ImageSet], *, salt: bytes | None = None) -> int:
+    def write(
+        self, folder: Path, part: str, batches: Iterable[ImageSet | EncodedImages], *, salt: bytes | None = None
+    ) -> int:
         """Write the shards and manifest of a part; return the number of images."""
         folder.mkdir(parents=True, exist_ok=True)
-        manifest, written = folder / _manifest_name(part), 0
+        manifest, written = folder / manifest_name(part), 0
         stage = manifest.with_name(f".{manifest.name}.part")
         try:
             with stage.open("w", encoding="utf-8", newline="\n") as file:  # the names of millions do not fit in memory
@@ -144,15 +150,12 @@ class Images:
 
     def read(self, folder: Path, part: str) -> ImageSet:
         """Read a part; `SourceError` if shards are absent, unreadable or differ from the manifest."""
-        shards = sorted(folder.glob(f"{part}-[0-9][0-9][0-9][0-9][0-9].parquet"))
-        if not shards:
-            raise SourceError(f"{folder}: no {part}-*.parquet; run the stage that makes it")
-        frame = pd.concat([read_table(shard) for shard in shards], ignore_index=True)
-        manifest = folder / _manifest_name(part)
-        if not manifest.exists() or manifest.read_text() != "".join(_manifest(frame)):
+        frame = pd.concat([read_table(shard) for shard in shards(folder, part)], ignore_index=True)
+        manifest = folder / manifest_name(part)
+        if not manifest.exists() or manifest.read_text(encoding="utf-8") != "".join(manifest_lines(frame)):
             raise SourceError(f"{manifest}: does not list the images beside it; make them again")
         pixels = np.stack([decode_png(png, name) for png, name in _items(frame)])
-        return ImageSet(pixels, frame["label"].to_numpy(dtype=object), tuple(frame["name"]))
+        return ImageSet(pixels, frame["label"].to_numpy(dtype=object), tuple(frame["name"]), facts_of(frame))
 
     def infer(self, data: ImageSet, target: str | None = "label") -> ImageSchema:
         """Describe an image set; `SchemaError` if it is empty or of odd shape."""
@@ -196,15 +199,13 @@ class Images:
     def take(self, data: ImageSet, rows: NDArray[np.int64]) -> ImageSet:
         """Return the images of these numbers."""
         names = tuple(data.names[i] for i in rows)
-        return ImageSet(data.pixels[rows], data.labels[rows], names)
+        facts = None if data.facts is None else data.facts.iloc[rows].reset_index(drop=True)
+        return ImageSet(data.pixels[rows], data.labels[rows], names, facts)
 
 
 def encode_png(pixels: Pixels) -> bytes:
     """Return the PNG of one image (H, W, C); the same pixels give the same bytes."""
-    buffer = io.BytesIO()
-    image = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
-    image.save(buffer, format="PNG", compress_level=6)
-    return buffer.getvalue()
+    return decoding.encode_png(pixels)
 
 
 def decode_png(png: bytes, name: str) -> Pixels:
@@ -217,16 +218,18 @@ def decode_png(png: bytes, name: str) -> Pixels:
     return kept[:, :, None] if kept.ndim == 2 else kept
 
 
-def _shards(folder: Path, part: str, batches: Iterable[ImageSet], salt: bytes | None) -> Iterator[list[str]]:
+def _shards(
+    folder: Path, part: str, batches: Iterable[ImageSet | EncodedImages], salt: bytes | None
+) -> Iterator[list[str]]:
     """Write the shards of a part, and yield the lines of its manifest as they come."""
     for number, pieces in groupby(_pieces(batches), key=itemgetter(0)):
         with TableWriter(folder / f"{part}-{number:05d}.parquet", salt=salt) as writer:
             for _, frame in pieces:
                 writer.write(frame)
-                yield _manifest(frame)
+                yield manifest_lines(frame)
 
 
-def _pieces(batches: Iterable[ImageSet]) -> Iterator[tuple[int, pd.DataFrame]]:
+def _pieces(batches: Iterable[ImageSet | EncodedImages]) -> Iterator[tuple[int, pd.DataFrame]]:
     """Yield (shard number, rows), a thousand rows at most and none across the end of a shard."""
     done = 0
     for batch in batches:
@@ -237,20 +240,11 @@ def _pieces(batches: Iterable[ImageSet]) -> Iterator[tuple[int, pd.DataFrame]]:
             done, start = done + stop - start, stop
 
 
-def _frame(batch: ImageSet, rows: slice) -> pd.DataFrame:
-    png = [encode_png(image) for image in batch.pixels[rows]]
-    labels = pd.Series(list(batch.labels[rows]), dtype="str")
-    names = pd.Series(list(batch.names[rows]), dtype="str")
-    return pd.DataFrame({"name": names, "label": labels, "png": png})
+def _frame(batch: ImageSet | EncodedImages, rows: slice) -> pd.DataFrame:
+    png = batch.png[rows] if isinstance(batch, EncodedImages) else [encode_png(image) for image in batch.pixels[rows]]
+    facts = None if batch.facts is None else batch.facts.iloc[rows]
+    return rows_of(png, batch.labels[rows], batch.names[rows], facts)
 
 
 def _items(frame: pd.DataFrame) -> Iterator[tuple[bytes, str]]:
     return zip(frame["png"], frame["name"], strict=True)
-
-
-def _manifest(frame: pd.DataFrame) -> list[str]:
-    return [f"{hashlib.sha256(png).hexdigest()}  {name}\n" for png, name in _items(frame)]
-
-
-def _manifest_name(part: str) -> str:
-    return "manifest.txt" if part == Images.whole else f"{part}.manifest.txt"

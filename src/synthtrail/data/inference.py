@@ -3,7 +3,7 @@
     two values: 0/1, yes/no, true/false, ...      boolean
     whole numbers, all different, named as a key   identifier
     texts, all different, of one make              identifier
-    texts such as 09:30                            time
+    texts such as 09:30 or 9:30 PM                 time
     other texts, half of them or more different    refused: an identifier or free text, which must not be released
 
 Kinds are told from the whole table; facts (ranges, categories, rates) from training rows only.
@@ -27,6 +27,7 @@ from synthtrail.data.columns import Column, Shape, Value
 from synthtrail.data.errors import SchemaError
 from synthtrail.data.values import Floats
 
+LARGEST = 1e100  # the squares of larger ones are beyond what a float holds
 MOST_DECIMALS = 12  # more digits than that are the noise of binary fractions, not a grid
 IDENTIFIER_ROWS = 50  # below this, too few rows to tell an identifier from a category
 LONG_TEXT, MANY_TEXTS = 60, 50  # so many different texts of such a mean length are prose
@@ -36,6 +37,7 @@ PAIRS = tuple(
                  "falsch wahr", "faux vrai", "нет да", "nee ja", "nej ja")
 )  # fmt: skip
 CLOCK = r"([01]?\d|2[0-3]):[0-5]\d(:[0-5]\d)?"
+NOON = r"(0?[1-9]|1[0-2]):[0-5]\d(:[0-5]\d)? ?[AaPp][Mm]"
 
 ZERO_SHARE = 0.1  # so many zeros among otherwise different numbers are a mass of their own
 SHARED_END = 0.01  # so many rows at either end show that the ends are limits
@@ -52,8 +54,10 @@ def classify(series: pd.Series, at: int, *, is_target: bool = False) -> str:
         return "category"
     if types.is_integer_dtype(series.dtype):
         return _classify_integers(present, at, is_target=is_target)
-    if types.is_datetime64_any_dtype(series.dtype) or types.is_float_dtype(series.dtype):
-        return "continuous" if types.is_float_dtype(series.dtype) else "datetime"
+    if types.is_datetime64_any_dtype(series.dtype):
+        return "datetime"
+    if types.is_float_dtype(series.dtype):
+        return _classify_floats(present, at, is_target=is_target)
     return _classify_texts(series, present, is_target=is_target)
 
 
@@ -72,6 +76,8 @@ def describe(series: pd.Series, like: Column) -> Column:
         told = f"column {column.name!r} holds {int(np.isinf(numbers).sum())} infinities"
         raise SchemaError(f"{told}; correct them, or say `columns: {{{column.name}: {{infinite: missing}}}}`")
     low, high = numbers.min().item(), numbers.max().item()
+    if max(-low, high) > LARGEST:
+        raise SchemaError(f"column {column.name!r} holds numbers beyond {LARGEST:.0e}; correct them, or `drop` it")
     if column.kind == "integer":
         return limited(replace(column, minimum=int(present.min()), maximum=int(present.max()), decimals=0))
     if column.kind == "continuous" and "decimals" not in column.given:
@@ -137,6 +143,14 @@ def _classify_integers(present: pd.Series, at: int, *, is_target: bool) -> str:
     return "identifier" if keyed else "integer"
 
 
+def _classify_floats(present: pd.Series, at: int, *, is_target: bool) -> str:
+    """Return identifier for whole numbers that are keys (`1024.0`, as is written where gaps are), else continuous."""
+    named = not is_target and at >= 0 and identifiers.named_like_one(str(present.name))
+    whole = named and np.isfinite(present).all() and bool((present % 1 == 0).all()) and present.abs().max() < 2**53
+    keyed = whole and identifiers.recognised_number(present.astype("int64"), name=str(present.name), at=at)
+    return "identifier" if keyed else "continuous"
+
+
 def _classify_texts(series: pd.Series, present: pd.Series, *, is_target: bool) -> str:
     if present.empty:
         return "category"
@@ -145,7 +159,7 @@ def _classify_texts(series: pd.Series, present: pd.Series, *, is_target: bool) -
     levels = pd.Series(present.unique(), dtype="str")
     if frozenset(levels.head(3).str.casefold()) in PAIRS and len(levels) == 2:
         return "boolean"
-    if levels.str.fullmatch(CLOCK).all():
+    if levels.str.fullmatch(CLOCK).all() or levels.str.fullmatch(NOON).all():
         return "time"
     if is_target:
         return "category"

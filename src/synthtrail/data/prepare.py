@@ -45,6 +45,8 @@ def prepare(
     schema = _as_spelt(schemas.infer(whole, target, asked), spelt)
     if target is not None and whole[target].nunique() < 2:
         raise SchemaError(f"target {target!r} has one value in all rows: nothing to predict; choose another, or none")
+    if target is not None and schema.column(target).kind == "category" and whole[target].nunique() == len(whole):
+        raise SchemaError(f"target {target!r} has another value in every row; choose one with classes, or none")
     return whole, schema
 
 
@@ -142,7 +144,8 @@ def _datetime(series: pd.Series) -> pd.Series:
 
 def _time(series: pd.Series) -> pd.Series:
     texts = series.astype("str")
-    wrong = int((series.notna() & ~texts.str.fullmatch(inference.CLOCK).fillna(value=False).astype(bool)).sum())
+    fits = texts.str.fullmatch(f"{inference.CLOCK}|{inference.NOON}").fillna(value=False).astype(bool)
+    wrong = int((series.notna() & ~fits).sum())
     if wrong:
         raise _refuse(series, "time", wrong)
     return texts

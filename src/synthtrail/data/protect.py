@@ -9,7 +9,8 @@ nothing), and are applied to the training rows:
                   of one or two digits (a multiple of a power of ten, at most a twentieth of the range), but not
                   beyond what a person stated. A column with fewer than k values counts as missing throughout
 
-So an extreme stands in no released file unless k rows share it, and rows beyond the ends count as lying on them.
+So an extreme stands in no released file unless k rows share it, and rows beyond the ends count as lying on them. Where
+several rows are one person's (`group` in params.yaml), persons count, not rows.
 
     >>> from synthtrail.data.schema import infer
     >>> table = pd.DataFrame({"pay": [*range(1000, 3000, 10), 1_000_000], "town": ["Ulm"] * 199 + ["Aalen"] * 2})
@@ -23,21 +24,30 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from synthtrail.data import inference, values
 from synthtrail.data.columns import NUMERIC, Column, Schema
 from synthtrail.data.errors import SchemaError
 
 OTHER = "other"
+Whose = NDArray[np.int64]
 CONFIDENTIAL = 5  # rows: the least that a released level stands for, unless said otherwise
+LAST = int(np.datetime64("9999-12-31T23:59:59", "us").astype(np.int64))  # the last moment that files can hold
 FINE = 20  # an end is rounded to at most one of so many parts of the range
 
 
-def protected(train: pd.DataFrame, schema: Schema, *, least: int, ends: bool) -> Schema:
-    """Return the schema of training rows without levels, and with `ends` without extremes, that few rows have."""
+def protected(
+    train: pd.DataFrame, schema: Schema, *, least: int, ends: bool, persons: NDArray[np.int64] | None = None
+) -> Schema:
+    """Return the schema of training rows without levels, and with `ends` without extremes, that few rows have.
+
+    With `persons` (N,), a number for whose each row is, it is those few have that is left out.
+    """
     if least <= 1:
         return schema
-    columns = tuple(_protected(train[column.name], column, least, ends=ends) for column in schema)
+    whose = np.arange(len(train)) if persons is None else persons
+    columns = tuple(_protected(train[column.name], column, least, whose, ends=ends) for column in schema)
     safe = replace(schema, columns=columns)
     target = None if safe.target is None else safe.column(safe.target)
     if target is not None and target.kind == "category" and len(target.categories) < 2:
@@ -69,17 +79,18 @@ def _replaced(series: pd.Series, rare: pd.Series, column: Column) -> pd.Series:
     return values.as_dtype(series.astype(object).mask(rare, value), column.dtype)
 
 
-def _protected(series: pd.Series, column: Column, least: int, *, ends: bool) -> Column:
+def _protected(series: pd.Series, column: Column, least: int, whose: Whose, *, ends: bool) -> Column:
     if column.kind == "category":
-        return _common(series, column, least)
+        return _common(series, column, least, whose)
     if column.kind in NUMERIC and ends and column.minimum is not None:
-        return _drawn_in(series, column, least)
+        return _drawn_in(series, column, least, whose)
     return column
 
 
-def _common(series: pd.Series, column: Column, least: int) -> Column:
+def _common(series: pd.Series, column: Column, least: int, whose: Whose) -> Column:
     counts = series.value_counts()
-    common = tuple(level for level in column.categories if counts.get(level, 0) >= least)
+    persons = series[~pd.DataFrame({"level": series, "whose": whose}).duplicated()].value_counts()
+    common = tuple(level for level in column.categories if persons.get(level, 0) >= least)
     if len(common) == len(column.categories):
         return column
     if not all(isinstance(level, str) for level in column.categories):
@@ -93,11 +104,13 @@ def _common(series: pd.Series, column: Column, least: int) -> Column:
                    other=name)  # fmt: skip
 
 
-def _drawn_in(series: pd.Series, column: Column, least: int) -> Column:
-    numbers = np.sort(values.numbers(series.dropna(), column))
-    if numbers.size < least:
+def _drawn_in(series: pd.Series, column: Column, least: int, whose: Whose) -> Column:
+    numbers = values.numbers(series.dropna(), column)
+    each = pd.Series(numbers).groupby(whose[series.notna().to_numpy()])
+    lows, highs = np.sort(each.min().to_numpy()), np.sort(each.max().to_numpy())  # of each person
+    if lows.size < least:
         return replace(column, minimum=None, maximum=None, missing_rate=1.0, dtype=_with_gaps(column.dtype))
-    low, high = float(numbers[least - 1]), float(numbers[-least])
+    low, high = float(lows[least - 1]), float(highs[-least])
     if low > high:
         low = high = float(np.median(numbers))
     step = _step(high - low, column)
@@ -123,8 +136,7 @@ def _stated(end: float, column: Column) -> float | int | str:
     if column.kind == "integer":
         return round(end) + values.offset(column)
     if column.kind == "datetime":
-        moment = pd.Timestamp(0) + pd.Timedelta(
-            microseconds=round(end * (values.DAY if column.decimals is None else 1) * 1e6)
-        )
+        ticks = round(end * (values.DAY if column.decimals is None else 1) * 1e6)
+        moment = pd.Timestamp(np.datetime64(min(ticks, LAST), "us"))
         return f"{moment.isoformat()}+00:00" if "," in column.dtype else moment.isoformat()
     return float(f"{end:.12g}")

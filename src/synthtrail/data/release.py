@@ -22,6 +22,17 @@ def keeper(schema: Any, seed: int) -> Keeper | None:
     return Keeper(schema, seed) if isinstance(schema, Schema) and schema.constraints else None
 
 
+def spelling(schema: Any) -> dict[str, dict[str, str]]:
+    """Return how the source spelt moments, truth values and gaps, by column: those that a text file had."""
+    if not isinstance(schema, Schema):
+        return {}
+    formats = {column.name: column.format or "" for column in schema if column.kind in ("datetime", "boolean")}
+    gaps = {column.name: column.absent for column in schema} | {key.name: key.absent for key in schema.identifiers}
+    told = {name: {"format": formats.get(name, ""), "absent": absent} for name, absent in gaps.items()}
+    said = {name: {key: text for key, text in how.items() if text} for name, how in told.items()}
+    return {name: how for name, how in said.items() if how}
+
+
 def completed(batches: Iterable[Any], schema: Any, seed: int) -> Iterator[Any]:
     """Yield batches of rows with the identifiers of a table's schema put in; other data pass as they are."""
     if not isinstance(schema, Schema) or not schema.identifiers:

@@ -102,13 +102,15 @@ def _column(series: pd.Series, kind: Kind, said: Asked) -> Column:
 
 def _clock_format(series: pd.Series) -> str:
     texts = series.dropna().astype("str")
-    padded = "%H" if texts.str.match(r"\d\d:").all() else "%-H"
-    return f"{padded}:%M:%S" if texts.str.count(":").max() == 2 else f"{padded}:%M"
+    noon = "" if not texts.str.fullmatch(inference.NOON).all() else " %p" if texts.str.contains(" ").any() else "%p"
+    hour = "I" if noon else "H"
+    padded = f"%{hour}" if texts.str.match(r"\d\d:").all() else f"%-{hour}"
+    return (f"{padded}:%M:%S" if texts.str.count(":").max() == 2 else f"{padded}:%M") + noon
 
 
 def _identifier(series: pd.Series, at: int) -> Identifier:
     present = series.dropna()
-    whole = pd.api.types.is_integer_dtype(series.dtype)
+    whole = pd.api.types.is_numeric_dtype(series.dtype) and not pd.api.types.is_bool_dtype(series.dtype)
     pattern = identifiers.pattern_of_numbers(present) if whole and len(present) else identifiers.RUNNING
     if not whole and len(present):
         pattern = identifiers.pattern_of(present.astype("str")) or identifiers.RUNNING

@@ -30,6 +30,7 @@ Cell = Any
 def read(data: bytes, sheet: str | None, asked: How, columns: Mapping[str, Asked]) -> Read:
     """Read the bytes of a workbook; raises `SourceError` in one line."""
     name, rows = _rows(data, sheet)
+    rows = rows[asked.skip :]
     rows = [row for row in rows if any(cell is not None and cell != "" for cell in row)]
     if not rows:
         raise SourceError(f"sheet {name!r} is empty; name another one with FILE.xlsx#SHEET")
@@ -40,12 +41,14 @@ def read(data: bytes, sheet: str | None, asked: How, columns: Mapping[str, Asked
         names = [f"column_{number}" for number in range(1, width + 1)]
     else:
         names, rows = tidy([*rows[0][:width], *[None] * (width - len(rows[0]))]), rows[1:]
+    used = [at for at in range(width) if names[at] != f"column_{at + 1}" or any(_there(row, at) for row in rows)]
     if not rows:
         raise SourceError(f"sheet {name!r} has a header line and no rows; check where it comes from")
     marks = Marks(asked.decimal or ".", asked.missing)
     found = {
         column: _typed([row[at] if at < len(row) else None for row in rows], column, marks, columns.get(column))
         for at, column in enumerate(names)
+        if at in used
     }
     table = pd.DataFrame({column: series for column, (series, _) in found.items()})
     return Read(table, {column: spelling for column, (_, spelling) in found.items()}, {"sheet": name})
@@ -69,6 +72,10 @@ def _rows(data: bytes, sheet: str | None) -> tuple[str, list[Sequence[Cell]]]:
             return page.title, [list(row) for row in page.iter_rows(values_only=True)]
     except (zipfile.BadZipFile, InvalidFileException, KeyError, ValueError, IndexError, SyntaxError) as error:
         raise SourceError("not a readable Excel workbook (.xlsx); save it again, or as CSV") from error
+
+
+def _there(row: Sequence[Cell], at: int) -> bool:
+    return at < len(row) and row[at] is not None and row[at] != ""
 
 
 def _width(row: Sequence[Cell]) -> int:

@@ -2,14 +2,15 @@
 
 `read` takes a path and goes by its suffix:
 
-    .yaml            a descriptor in catalog/sources/ (below)
+    .yaml            a descriptor in catalog/sources/
     .csv .tsv .txt   delimited text, see `delimited` and `texts`; also packed, as .csv.gz
     .xlsx            Excel, see `sheets`; the first sheet, or `read: {sheet: ...}`, or FILE.xlsx#SHEET
     .parquet         with the types it has
+    a folder, .zip, .npz   pictures, see `imagesource`; they are decoded later, as they are written
 
-A descriptor names a data set inside an installed package, so it needs no network, with its licence
-and the SHA-256 of its canonical content, which is checked: a package that changes the data is
-noticed here, not in a result.
+A descriptor of kind `files` says what to download or drop where, see `dropped`. One of kind `scikit-learn` names a
+data set inside an installed package, so it needs no network, with its licence and the SHA-256 of its canonical content,
+which is checked: a package that changes the data is noticed here, not in a result.
 
     kind: scikit-learn
     loader: load_iris
@@ -38,11 +39,14 @@ import pandas as pd
 import yaml
 from numpy.typing import NDArray
 
-from synthtrail.data import delimited, sheets
+from synthtrail.data import delimited, dropped, imagesource, sheets
 from synthtrail.data.asked import Asked
 from synthtrail.data.delimited import How, Read
 from synthtrail.data.errors import SourceError
 from synthtrail.data.image import ImageSet
+from synthtrail.data.imagehow import ImageHow
+from synthtrail.data.imagesource import Found
+from synthtrail.data.imagestream import ImageStream
 from synthtrail.data.names import tidy
 from synthtrail.data.tabular import read_table
 from synthtrail.data.texts import Spelling
@@ -52,7 +56,14 @@ Maker = Callable[["_Bunch", Mapping[str, Any]], pd.DataFrame | ImageSet]
 TEXT = (".csv", ".tsv", ".tab", ".txt", ".data")
 SHEET = (".xlsx", ".xlsm")
 PARQUET = (".parquet", ".pq")
+MAGIC = {
+    b"\x1f\x8b": ("packed by gzip", "`.csv.gz`"),
+    b"PK\x03\x04": ("an Excel workbook or a zip", "`.xlsx`, or unpack it"),
+    b"\xd0\xcf\x11\xe0": ("an old Excel workbook", "`.xls` and save it as `.xlsx`"),
+    b"PAR1": ("Parquet", "`.parquet`"),
+}
 PLAIN = How()  # nothing said of the file
+PLAIN_IMAGES = ImageHow()
 NONE: Mapping[str, Asked] = {}
 LIMIT_BYTES = 8 << 30  # of a file, unpacked
 
@@ -69,31 +80,45 @@ class _Bunch(Protocol):
 
 @dataclass(frozen=True)
 class Source:
-    """A data set in memory, the digest of its content, and what is declared about it.
+    """A data set in memory, or pictures to be decoded, the digest of its content, and what is declared about it.
 
-    Of a text file or workbook, `spelt` is how each column was written, `detected` what was found out about the file.
+    `group` is the column that tells whose a picture is, `detected` what was found out about the source. Of a text file
+    or workbook, `spelt` is how each column was written.
     """
 
     modality: str
-    data: pd.DataFrame | ImageSet
+    data: pd.DataFrame | ImageSet | ImageStream
     target: str | None
     sha256: str
     facts: Mapping[str, str] = field(default_factory=dict)
     spelt: Mapping[str, Spelling] = field(default_factory=dict)
     detected: Mapping[str, str] = field(default_factory=dict)
+    group: str | None = None
 
 
-def read(path: Path, target: str | None = None, how: How = PLAIN, columns: Mapping[str, Asked] = NONE) -> Source:
+def read(
+    path: Path,
+    target: str | None = None,
+    how: How = PLAIN,
+    columns: Mapping[str, Asked] = NONE,
+    images: ImageHow = PLAIN_IMAGES,
+    group: str | None = None,
+) -> Source:
     """Read a descriptor or a table's file; `target` is the target column of a file of one's own.
 
-    `how` and `columns` are what params.yaml says of the file and of its columns. For a file the digest is that of its
-    bytes. Raises `SourceError` if it cannot be read or does not have the declared digest.
+    `how` and `columns` are what params.yaml says of a table's file and columns, `images` and `group` of pictures.
+    For a file the digest is that of its bytes. Raises `SourceError` if it cannot be read or does not have the declared
+    digest.
     """
+    if imagesource.is_images(path) and path.exists():
+        return _pictures(imagesource.read(path, target, group, images), {})
     path, _, sheet = _sheet(path)
+    if path.is_dir():
+        raise SourceError(f"{path}: a folder; name a file in it")
     if not path.is_file():
         raise SourceError(f"{path}: no such file; put it there or correct `source:`")
     if path.suffix == ".yaml":
-        return _read_descriptor(path)
+        return _read_descriptor(path, images)
     data = path.read_bytes()
     try:
         found = _read_table(path, _unpacked(path, data), replace(how, sheet=sheet or how.sheet), columns)
@@ -129,6 +154,7 @@ def _unpacked(path: Path, data: bytes) -> bytes:
 def _read_table(path: Path, data: bytes, how: How, columns: Mapping[str, Asked]) -> Read:
     suffix = Path(path.stem if path.suffix.lower() == ".gz" else path.name).suffix.lower()
     if suffix in TEXT:
+        refuse_other(data)
         return delimited.read(data, how, columns)
     if suffix in SHEET:
         return sheets.read(data, how.sheet, how, columns)
@@ -137,6 +163,13 @@ def _read_table(path: Path, data: bytes, how: How, columns: Mapping[str, Asked])
     raise SourceError(
         f"{suffix or 'a name without ending'!r} is none of .csv, .tsv, .xlsx, .parquet, .yaml; convert it"
     )
+
+
+def refuse_other(data: bytes) -> None:
+    """Raise `SourceError` if the bytes begin as those of a file that is no text do."""
+    for start, (kind, ending) in MAGIC.items():
+        if data.startswith(start):
+            raise SourceError(f"named as a text file, but {kind}; name it {ending}")
 
 
 def _parquet(path: Path) -> Read:
@@ -158,8 +191,15 @@ def content_sha256(data: pd.DataFrame | ImageSet) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def _read_descriptor(path: Path) -> Source:
+def _pictures(found: Found, facts: Mapping[str, str]) -> Source:
+    return Source("image", found.stream, found.target, found.sha256, facts, detected=found.detected, group=found.group)
+
+
+def _read_descriptor(path: Path, images: ImageHow) -> Source:
     declared = _declared(path)
+    if declared["kind"] == "files":
+        facts = {key: str(declared[key]) for key in ("title", "url", "licence", "citation")}
+        return _pictures(imagesource.read_dropped(dropped.parse(path, declared), images), facts)
     makers: dict[str, Maker] = {"tabular": _table, "image": _images}
     make = makers.get(declared["modality"])
     if declared["kind"] != "scikit-learn" or make is None:
@@ -181,6 +221,8 @@ def _declared(path: Path) -> dict[str, Any]:
         declared = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise SourceError(f"{path}: not YAML; correct it") from error
+    if isinstance(declared, dict) and declared.get("kind") == "files":
+        return dict(declared)  # `dropped` knows its keys
     keys = set(declared) if isinstance(declared, dict) else set()
     odd = sorted((FIELDS - keys) | (keys - FIELDS - {"classes"}))
     if odd:

@@ -48,7 +48,8 @@ def split(
     unit_label, unit_size = _units(units, rows)
     rng = np.random.Generator(np.random.Philox(seed))
     held = np.zeros(len(unit_size), dtype=bool)
-    for label, quota in enumerate(_quotas(np.bincount(rows), holdout)):
+    sizes = np.bincount(unit_label, weights=unit_size).astype(np.int64)  # rows that count for each label
+    for label, quota in enumerate(_quotas(sizes, holdout)):
         members = rng.permutation(np.flatnonzero(unit_label == label))
         before = np.cumsum(unit_size[members]) - unit_size[members]
         held[members[before < quota][: len(members) - 1]] = True  # one unit at least to learn from

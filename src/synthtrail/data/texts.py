@@ -1,6 +1,7 @@
 """Columns of texts, as CSV and spreadsheets have them, become columns of types; how they were spelt is kept.
 
     numbers    12   -3.50   1e-4   1,234.5   1.234,5   1 234,5   1'234.5       int64, float64 (Int64 with gaps)
+    amounts    $1,234.50   12.5 %   99 €   (the same sign in all)              as numbers, 12.5 for 12.5 %
     booleans   true/false in any case                                          bool, boolean with gaps
     dates      see `dates`                                                     datetime64
     texts      everything else: also 007 and numbers of more than 18 digits, which are codes
@@ -34,6 +35,8 @@ GROUPS = {".": "[,'’ \u00a0\u202f]", ",": "[.'’ \u00a0\u202f]"}
 PLAIN = {mark: rf"[+-]?(\d+{mark}?\d*|{mark}\d+)([eE][+-]?\d+)?".replace("..", ".") for mark in (r"\.", ",")}
 INFINITE = r"(?i)[+-]?inf(inity)?"
 CODE = r"0\d+"
+DIGIT = str.maketrans("0123456789", "9999999999")
+SIGNS = (r"\$", "€", "£", "¥", "CHF", "EUR", "USD", "GBP", "%")
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,7 @@ def _converted(
     """Return the different texts (K,) as values and their format, None if they stay texts."""
     if asked.kind == "datetime" or asked.format is not None:
         return _dates(present, name, asked.format)
-    numbers = _numbers(present, marks)
+    numbers = _numbers(unsigned(present), marks)
     if numbers is not None:
         return numbers
     lower = {text.casefold() for text in present.to_pylist()[:3]}
@@ -110,6 +113,16 @@ def _converted(
     if moments is None:
         _refuse_nearly(present, name, marks, counts)
     return moments
+
+
+def unsigned(present: pa.Array) -> pa.Array:
+    """Return texts (K,) without the percent sign or currency that all of them have in the same place, if they do."""
+    for sign in SIGNS:
+        if _all(present, rf"[+-]?{sign} ?[\d.,].*"):
+            return pc.replace_substring_regex(present, pattern=rf"^([+-]?){sign} ?", replacement=r"\1")
+        if _all(present, f".*\\d[ \u00a0\u202f]?{sign}"):
+            return pc.replace_substring_regex(present, pattern=f"[ \u00a0\u202f]?{sign}$", replacement="")
+    return present
 
 
 def _numbers(present: pa.Array, marks: Marks) -> tuple[pd.Series, str | None] | None:
@@ -153,7 +166,7 @@ def _dates(present: pa.Array, name: str, stated: str | None) -> tuple[pd.Series,
 
 
 def _refuse_nearly(present: pa.Array, name: str, marks: Marks, counts: NDArray[np.int64]) -> None:
-    """Raise `SourceError` if all but a few rows are different numbers: they are no categories, and no identifiers."""
+    """Raise `SourceError` if all but a few rows are different numbers, or dates: they are no categories."""
     mark = marks.decimal or "."
     like = pc.match_substring_regex(present, f"^(?:{plain(mark)}|{grouped(mark)})$").to_numpy(zero_copy_only=False)
     codes = pc.match_substring_regex(present, f"^(?:{CODE})$").to_numpy(zero_copy_only=False)
@@ -163,12 +176,19 @@ def _refuse_nearly(present: pa.Array, name: str, marks: Marks, counts: NDArray[n
             f"column {name!r}: {rows - odd} numbers and {odd} other texts; correct those, say which mean missing "
             f"(`read: {{missing: [...]}}`), or `columns: {{{name}: category}}`"
         )
+    dated = dates.like_dates(present)
+    if NEARLY * rows < int(counts[dated].sum()):
+        form = next(text for text in present.filter(pa.array(dated)).to_pylist()).translate(DIGIT)
+        raise SourceError(
+            f"column {name!r}: most are like dates ({form}), but not all are days of one form; correct those that are "
+            f"not, say which mean missing (`read: {{missing: [...]}}`), or `columns: {{{name}: category}}`"
+        )
 
 
 def _evidence(column: pa.ChunkedArray) -> str | None:
     """Return the decimal mark that the column's texts prove, None if they prove none."""
     levels = pc.unique(pc.utf8_trim_whitespace(column))
-    present = levels.filter(pa.array(~_missing(levels, MISSING_TOO, Marks())))
+    present = unsigned(levels.filter(pa.array(~_missing(levels, MISSING_TOO, Marks()))))
     if not len(present) or not _any(present, r".*\d[.,]\d.*"):
         return None
     fits = {mark for mark in ".," if _is_number(present, mark)}

@@ -99,10 +99,14 @@ def instants(series: pd.Series, *, whole_days: bool) -> Floats:
 
 
 def clock(series: pd.Series) -> Floats:
-    """Return times of day (`9:05`, `09:05:30`) as seconds after midnight, NaN where missing."""
-    parts = series.astype("str").str.split(":", expand=True).astype("float64")
+    """Return times of day (`9:05`, `09:05:30`, `9:05 pm`) as seconds after midnight, NaN where missing."""
+    texts = series.astype("str").str.lower()
+    parts = texts.str.rstrip(" apm").str.split(":", expand=True).astype("float64")
     weights = [3600.0, 60.0, 1.0][: parts.shape[1]]
-    return np.asarray(sum(parts[i].to_numpy() * weight for i, weight in enumerate(weights)), dtype=np.float64)
+    seconds = np.asarray(sum(parts[i].to_numpy() * weight for i, weight in enumerate(weights)), dtype=np.float64)
+    late = texts.str.endswith("pm").fillna(value=False).to_numpy(dtype=bool)
+    noon = late | texts.str.endswith("am").fillna(value=False).to_numpy(dtype=bool)
+    return np.where(noon, seconds % (12 * 3600) + late * 12 * 3600, seconds)
 
 
 def _moments(kept: Floats, column: Column) -> pd.Series:

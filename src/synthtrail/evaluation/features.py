@@ -2,7 +2,7 @@
 
 dense   (N, D) float64: numbers as (x - mean) / standard deviation, missing ones as 0 (and, where the schema knows
         missing values, a column that is 1 there); one column of 0 or 1 per category, times sqrt(1/2), so that two
-        rows that differ in one category lie 1 apart
+        rows that differ in one category lie 1 apart; more than 256 categories share that many columns
 trees   (N, C) float64: numbers as they are, categories as codes; NaN where missing or never seen
 
 >>> import pandas as pd
@@ -25,6 +25,7 @@ from synthtrail.data.schema import NUMERIC, Column, Schema, numbers
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+MOST_PLACES = 256  # a column for each of 50,000 categories would take gigabytes
 MISSING = "∅"  # shown for a missing category; it is told apart from a category of that name by its code
 
 
@@ -95,6 +96,16 @@ def codes(series: pd.Series, column: Column) -> Ints:
     return cast("Ints", np.where(series.isna().to_numpy(), len(column.categories), found).astype(np.int64))
 
 
+def even_edges(values: Floats, bins: int) -> Floats:
+    """Return the edges (bins + 1,) of bins of one width over values (N,), N above 0.
+
+    As `numpy.histogram_bin_edges` does it, which however refuses large numbers that floats cannot tell apart so finely.
+    """
+    low, high = float(values.min()), float(values.max())
+    low, high = (low, high) if low < high else (low - 0.5, high + 0.5)
+    return np.linspace(low, high, bins + 1)
+
+
 def rows(table: pd.DataFrame, schema: Schema) -> Ints:
     """Return one number per row (N,): equal rows have equal numbers, wherever in `table` they stand."""
     frame = pd.DataFrame({i: table[column.name].astype(object) for i, column in enumerate(schema)}, copy=False)
@@ -111,6 +122,11 @@ def _centre_and_spread(values: Floats) -> tuple[float, float]:
 
 
 def _indicators(table: pd.DataFrame, column: Column) -> Floats:
-    found = codes(table[column.name], column)
-    width = len(column.categories) + bool(column.missing_rate)
-    return np.where(found[:, None] == np.arange(width)[None, :], np.sqrt(0.5), 0.0)
+    found, levels = codes(table[column.name], column), len(column.categories)
+    places = min(levels, MOST_PLACES)
+    at = np.where(found == levels, places, np.where(found < 0, -1, found % places if places else -1))
+    width = places + bool(column.missing_rate)
+    hot = np.zeros((len(table), width))
+    known = np.flatnonzero((at >= 0) & (at < width))
+    hot[known, at[known]] = np.sqrt(0.5)
+    return hot

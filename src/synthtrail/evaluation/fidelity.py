@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from scipy.stats import ks_2samp
 
 from synthtrail.data.schema import Column, Schema
-from synthtrail.evaluation.features import Features, codes, is_number, read, rows, without_empty
+from synthtrail.evaluation.features import Features, codes, even_edges, is_number, read, rows, without_empty
 from synthtrail.evaluation.metric import Metric, Reading, Scale, UnmeasurableError
 
 Floats = NDArray[np.float64]
@@ -188,7 +188,7 @@ def _discrete(real: pd.DataFrame, synthetic: pd.DataFrame, column: Column) -> tu
         return codes(real[column.name], column), codes(synthetic[column.name], column)
     one, other = read(real, column), read(synthetic, column)
     present = one[~np.isnan(one)]
-    edges = np.histogram_bin_edges(present, BINS) if present.size else np.zeros(1)
+    edges = even_edges(present, BINS) if present.size else np.zeros(1)
     edges[-1] = np.nextafter(edges[-1], np.inf)  # the greatest real value belongs to the last bin
     return _binned(one, edges), _binned(other, edges)
 

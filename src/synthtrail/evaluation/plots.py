@@ -35,7 +35,7 @@ from synthtrail.evaluation.canvas import (
     legend,
     svg,
 )
-from synthtrail.evaluation.features import Features, codes, is_number, read
+from synthtrail.evaluation.features import Features, codes, even_edges, is_number, read
 from synthtrail.evaluation.fidelity import correlations
 from synthtrail.evaluation.images import SMALL_SIDE, components, shrink
 from synthtrail.evaluation.metric import Score
@@ -122,7 +122,7 @@ def _columns(real: pd.DataFrame, made: pd.DataFrame, schema: Schema, known: Mapp
 def _draw_numbers(axes: Axes, real: pd.DataFrame, made: pd.DataFrame, column: Column, private: bool) -> None:
     sides = [side[~np.isnan(side)] for side in (read(real, column), read(made, column))]
     span = sides[1] if private else np.concatenate(sides)
-    edges = np.histogram_bin_edges(span, 20) if span.size else np.linspace(0, 1, 21)
+    edges = even_edges(span, 20) if span.size else np.linspace(0, 1, 21)
     for values, colour, hides in zip(sides, (REAL, SYNTHETIC), (private, False), strict=True):
         fill(axes, counts(values, edges, hides=hides) / max(1, values.size), edges, colour)
     axes.set_yticks([])

@@ -181,8 +181,9 @@ def closer_to_train(
 ) -> tuple[float, float]:
     """Return the share of synthetic rows nearer to a member than to a non-member, and its lower bound; ties count half.
 
-    Equal numbers of both kinds, the mean over `REPEATS` draws. Rows near to the same real row are no independent
-    witnesses, so the error is that of real rows as clusters.
+    Equal numbers of both kinds, the mean over `REPEATS` draws. Rows near to the same real row are one witness and not
+    many, so the error is that of clusters; and it is the one that holds if nothing leaked, each cluster falling to
+    either kind by a coin. So bland images that all lie nearest to one training image prove nothing.
     """
     size = min(len(members), len(others))
     repeats = 1 if size == len(members) == len(others) or len(synthetic) * size > 5_000_000 else REPEATS
@@ -213,9 +214,8 @@ def _closer(members: Floats, others: Floats, synthetic: Floats) -> tuple[float, 
     to_others, nearest_other = nearest(synthetic, others)
     nearer = np.where(to_members < to_others, 1.0, np.where(to_members == to_others, 0.5, 0.0))
     cluster = np.where(nearer > 0, nearest_member, len(members) + nearest_other)
-    share = float(nearer.mean())
-    residual = np.bincount(cluster, weights=nearer - share)
-    return share, float(np.sqrt((residual**2).sum()) / len(synthetic))
+    sizes = np.bincount(cluster).astype(np.float64)
+    return float(nearer.mean()), float(np.sqrt((sizes**2).sum()) / 2 / len(synthetic))
 
 
 def _auc_error(auc: float, n: int, m: int) -> float:

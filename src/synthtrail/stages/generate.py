@@ -1,11 +1,12 @@
 """`generate`: draw synthetic data from the trained model, in batches, so that any size fits in memory.
 
-In: `model/`. Out: `synthetic/`, whole or not at all. Which rows are wanted is asked for in `params.yaml`
+In: `model/`. Out: `synthetic/`, whole or not at all, with `about.json` where `validate` and `synthtrail export` must
+know something of the rows. Which rows are wanted is asked for in `params.yaml`
 (`synthtrail.data.conditions`); the record states what was asked for, and as facts what was drawn to get it.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,12 @@ from synthtrail.data.modality import Modality
 from synthtrail.data.registry import MODALITIES
 from synthtrail.lineage import Work
 from synthtrail.models import registry
+from synthtrail.models.synthesizer import Synthesizer
 from synthtrail.stages.context import Context, StageError
 from synthtrail.stages.draw import Draw, Sieve
+from synthtrail.stages.parts import ABOUT, salted
 from synthtrail.stages.progress import shown
+from synthtrail.storage.files import write_json
 
 
 def generate(context: Context) -> None:
@@ -37,9 +41,19 @@ def generate(context: Context) -> None:
         rows = release.completed(draw.batches(), model.codec.schema, plan["seed"])
         batches = shown(rows, count, f"generate {context.name}")
         made = modality.write(folder, modality.whole, batches, salt=salts(modality.whole))
+        told = draw.facts() | ({} if rules is None else {"mended": rules.mended})
+        if beside := about(model, told):
+            write_json(folder / ABOUT, salted(beside, salts(ABOUT)))
     params = {"count": count, "conditions": plan["conditions"]}
-    mended = {} if rules is None else {"mended": rules.mended}
-    context.finish(Work(layout.synthetic, [layout.model], params=params, facts={"items": made} | draw.facts() | mended))
+    facts = {"items": made} | told
+    context.finish(Work(layout.synthetic, [layout.model], params=params, facts=facts, privacy=model.privacy))
+
+
+def about(model: Synthesizer[Any, Any], told: Mapping[str, object]) -> dict[str, Any]:
+    """Return what is kept beside the rows: how they were drawn, their columns' spelling, what protects them."""
+    spelling = release.spelling(model.codec.schema)
+    found = {"drawn": dict(told), "spelling": spelling, "privacy": dict(model.privacy)}
+    return {name: value for name, value in found.items() if value}
 
 
 def sieves_for(rules: Keeper | None, wanted: Wanted, modality: Modality[Any, Any, Any]) -> list[Sieve]:

@@ -1,15 +1,17 @@
 """`ingest`: read the source, check by what right it is used, infer its schema, plan the later stages.
 
 In: the source that `params.yaml` names. Out: `raw/` (the data as read, its schema), `plan/` (what the later stages
-are asked to do). No row is dropped: what was read is what is written, and the record counts it; columns are left out
-only where `params.yaml` says so.
+are asked to do). Pictures are decoded, resized and written as they come, in constant memory. No row is dropped: what
+was read is what is written, and the record counts it; columns are left out only where `params.yaml` says so.
 """
 
 import dataclasses
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from synthtrail import params
+from synthtrail.data.imagestream import ImageStream
 from synthtrail.data.registry import MODALITIES
 from synthtrail.data.sources import Source
 from synthtrail.lineage import Work
@@ -17,6 +19,7 @@ from synthtrail.params import Experiment
 from synthtrail.stages.context import Context, StageError
 from synthtrail.stages.parts import salted
 from synthtrail.stages.plan import write_plans
+from synthtrail.stages.progress import shown
 from synthtrail.stages.tables import read_source
 from synthtrail.storage.files import write_json
 
@@ -27,20 +30,34 @@ def ingest(context: Context) -> None:
     source, described = read_source(asked)
     experiment = reconcile(asked, source)
     modality = MODALITIES[experiment.modality]
-    schema = described or modality.infer(source.data, experiment.target)
+    schema: Any = described or described_by(source, experiment)
     salts = context.salts(experiment.data_class, source.sha256)
     with context.output(context.layout.raw) as folder:
-        count = modality.write(folder, modality.whole, [source.data], salt=salts(modality.whole))
+        count = modality.write(folder, modality.whole, batches_of(source, context), salt=salts(modality.whole))
         write_json(folder / "schema.json", salted(schema.to_json(), salts("schema.json")))
     write_plans(experiment, context.layout.plan("train").parent)
     check_unchanged(asked)
     work = Work(
         subject=context.layout.raw,
-        params=shown_params(experiment),
+        params=shown_params(experiment) | shown_images(source),
         facts={"items": count} | {f"detected.{name}": found for name, found in source.detected.items()},
         source=provenance(experiment, source),
     )
     context.record(experiment.data_class, 0, work)  # nothing here is random
+
+
+def described_by(source: Source, experiment: Experiment) -> Any:
+    """Return the schema of a source that is not a table."""
+    if isinstance(source.data, ImageStream):
+        return source.data.schema
+    return MODALITIES[experiment.modality].infer(source.data, experiment.target)
+
+
+def batches_of(source: Source, context: Context) -> Iterable[Any]:
+    """Return the source's data; pictures as they are decoded, behind a bar."""
+    if isinstance(source.data, ImageStream):
+        return shown(source.data.batches(), len(source.data), f"ingest {context.name}")
+    return [source.data]
 
 
 def check_unchanged(asked: Experiment) -> None:
@@ -52,8 +69,20 @@ def check_unchanged(asked: Experiment) -> None:
 def shown_params(experiment: Experiment) -> dict[str, Any]:
     """Return what params.yaml says of the data, for the record; facts of columns stand in the schema."""
     told = {"modality": experiment.modality, "target": experiment.target}
-    given = {"drop": experiment.drop, "constraints": [str(rule) for rule in experiment.constraints]}
+    given = {
+        "image": dict(experiment.image),
+        "drop": experiment.drop,
+        "constraints": [str(rule) for rule in experiment.constraints],
+    }
     return told | {name: value for name, value in given.items() if value}
+
+
+def shown_images(source: Source) -> dict[str, Any]:
+    """Return how pictures were made one size, defaults included, for the record."""
+    if not isinstance(source.data, ImageStream):
+        return {}
+    how = {name: value for name, value in dataclasses.asdict(source.data.how).items() if value is not None}
+    return {"image": how | {"resampling": "lanczos"}}
 
 
 def reconcile(asked: Experiment, source: Source) -> Experiment:
@@ -66,7 +95,7 @@ def reconcile(asked: Experiment, source: Source) -> Experiment:
     declared = source.facts.get("licence")
     if declared is not None and declared != asked.licence:
         raise StageError(f"{where}.licence: {asked.licence!r}, but {asked.source} declares {declared!r}")
-    return dataclasses.replace(asked, target=asked.target or source.target)
+    return dataclasses.replace(asked, target=asked.target or source.target, group=asked.group or source.group)
 
 
 def provenance(experiment: Experiment, source: Source) -> dict[str, str]:

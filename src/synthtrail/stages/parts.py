@@ -9,6 +9,8 @@ from synthtrail.data.registry import MODALITIES
 from synthtrail.stages.context import Context
 from synthtrail.storage.files import Json
 
+ABOUT = "about.json"  # beside generated rows, where there is something to tell of them
+
 
 def salted(value: Mapping[str, Any], salt: bytes | None) -> dict[str, Json]:
     """Return the JSON object `value` with `salt` inside, if there is one."""

@@ -13,13 +13,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from synthtrail.data import asked, constraints, delimited, protect, sources
+from synthtrail.data import asked, constraints, delimited, imagehow, protect, sources
 from synthtrail.data import schema as schemas
 from synthtrail.data.prepare import prepare
 from synthtrail.data.schema import Schema
 from synthtrail.data.sources import Source
 from synthtrail.params import Experiment
-
 
 Ints = NDArray[np.int64]
 
@@ -44,7 +43,8 @@ def read_source(experiment: Experiment) -> tuple[Source, Schema | None]:
     columns = asked.with_group(columns, experiment.group, experiment.target, where)
     rules = constraints.written(experiment.constraints, f"{where}.constraints")
     how = delimited.how(experiment.read, f"{where}.read")
-    source = sources.read(Path(experiment.source), experiment.target, how, columns)
+    images = imagehow.parse(experiment.image, f"{where}.image")
+    source = sources.read(Path(experiment.source), experiment.target, how, columns, images, experiment.group)
     if not isinstance(source.data, pd.DataFrame):
         return source, None
     table, schema = prepare(source.data, experiment.target or source.target, columns, source.spelt)

@@ -1,15 +1,9 @@
-"""A first synthetic version of a table, in about a minute: read, split, train briefly, generate, judge, draw.
+"""A first synthetic version of a table, in less than a minute: read, split, learn, generate, judge, draw.
 
 Nothing is kept but what is returned: no DVC, no MLflow, no ledger, no keys. The source counts as confidential, so the
-page shows aggregates only. How long to train is counted in steps, by this rule and never by the clock, so that the same
-file and seed give the same synthetic rows on the same machine:
-
-    width   sum of the codes of all columns (at most about 20 for each number, one a category)
-    batch   64 rows below 5,000 training rows, else 256
-    steps   WORK / (batch * width), but at least 60 and at most 800 (600 for small tables)
-
-`WORK` was measured so that training takes about half of the minute on one core (benchmarks/trial.py). Of a table above
-50,000 rows a random 50,000 are used; the judges look at up to 10,000 rows of each side.
+page shows aggregates only. What learns is `cart`, which takes seconds and is hard to beat by a network given a minute
+(docs/tables.md); nothing in it goes by the clock, so the same file gives the same synthetic rows on the same machine.
+Of a table above 50,000 rows a random 50,000 are used; the judges look at up to 10,000 rows of each side.
 """
 
 from collections.abc import Callable, Mapping
@@ -34,11 +28,10 @@ from synthtrail.models import registry
 from synthtrail.models.synthesizer import Training
 from synthtrail.stages.tables import learn
 
-WORK = 30_000_000  # steps * batch * width
+MODEL = "cart"
 MOST_ROWS = 50_000
 MOST_JUDGED = 10_000
-MANY_ROWS = 5_000
-HOLDOUT, BINS, SEED = 0.2, 20, 0
+HOLDOUT, BINS, SEED = 0.2, 50, 0
 CAREFUL = {"rare_min": None, "group": None, "class": "confidential"}
 LIKELY = ("target", "label", "class", "outcome", "y", "diagnosis", "survived", "income", "churn", "default", "death")
 MOST_CLASSES = 20
@@ -54,7 +47,6 @@ class Trial:
     synthetic: pd.DataFrame
     judgement: Judgement
     sections: str
-    settings: Mapping[str, Any]
     remarks: tuple[str, ...]
     left_out: tuple[str, ...]
     targets: tuple[str, ...]
@@ -94,10 +86,9 @@ def attempt(path: Path, name: str, target: str | None, say: Say) -> Trial:
     part = learn(modality.take(table, rows.train), modality.take(table, rows.holdout), like, CAREFUL)
     train, holdout, schema = part.train, part.holdout, part.schema
     codec = modality.fit_codec(train, schema, bins=BINS)
-    settings = plan(len(train), sum(codec.cardinalities))
-    say(f"training on {len(train):,} rows and {len(schema.names)} columns for {settings['steps']} steps")
+    say(f"learning from {len(train):,} rows and {len(schema.names)} columns")
     curves = Curves()
-    model = registry.create("wgan_gp", settings)
+    model = registry.create(MODEL, {})
     model.fit(train, codec, Training(SEED, curves))
     say(f"generating {len(train):,} rows")
     drawn_rows = release.completed(model.sample(len(train), seed=SEED), schema, SEED)
@@ -106,7 +97,7 @@ def attempt(path: Path, name: str, target: str | None, say: Say) -> Trial:
     found = judged(train, holdout, synthetic, schema, name)
     sections = drawn(train, holdout, synthetic, schema, curves.points)
     targets = () if target else likely(schema)
-    return Trial(name, synthetic, found, sections, settings, tuple(remarks), left_out, targets)
+    return Trial(name, synthetic, found, sections, tuple(remarks), left_out, targets)
 
 
 def usable(path: Path, target: str | None) -> tuple[pd.DataFrame, Schema, tuple[str, ...], list[str]]:
@@ -141,18 +132,6 @@ def learnable(series: pd.Series, at: int) -> bool:
         return bool(inference.classify(settled(series), at))
     except SchemaError:
         return False
-
-
-def plan(rows: int, width: int) -> dict[str, Any]:
-    """Return the model's settings for so many training rows and codes (the rule of the module docstring).
-
-    >>> plan(26_000, 170)["steps"], plan(40_000, 520)["steps"], plan(455, 620)["steps"]
-    (689, 225, 600)
-    """
-    small = rows < MANY_ROWS
-    batch, most = (64, 600) if small else (256, 800)
-    steps = max(60, min(most, WORK // (batch * width)))
-    return {"steps": int(steps), "batch": batch, "pac": 2 if small else 4}
 
 
 def judged(train: pd.DataFrame, holdout: pd.DataFrame, synthetic: pd.DataFrame, schema: Schema, name: str) -> Judgement:

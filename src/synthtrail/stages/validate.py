@@ -5,6 +5,8 @@ what the expectations found), `figures/`, `diagnostics.html` and `metrics.json`.
 verdict stands in the record, so that `sign` can log it first.
 """
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from synthtrail.data.registry import MODALITIES
@@ -14,7 +16,7 @@ from synthtrail.lineage import Work
 from synthtrail.params import build
 from synthtrail.stages import diagnose
 from synthtrail.stages.context import Context
-from synthtrail.stages.parts import read_schema, salted
+from synthtrail.stages.parts import ABOUT, read_json, read_schema, salted
 from synthtrail.storage.files import staged_folder, write_json, write_text
 
 JUDGES = {"tabular": judge_table, "image": judge_images}
@@ -25,6 +27,8 @@ def validate(context: Context) -> None:
     layout, plan = context.layout, context.plan
     data, schema = parts(context), read_schema(context)
     judgement = judge(context, data, schema)
+    beside = layout.synthetic / ABOUT
+    judgement = replace(judgement, facts={**judgement.facts, **redrawn(beside), **protected(beside)})
     salts = context.salts_from(layout.synthetic)
     with context.output(layout.report) as folder:
         write_json(folder / "report.json", salted(judgement.report_json(), salts("report.json")))
@@ -52,6 +56,24 @@ def parts(context: Context) -> tuple[Any, Any, Any]:
     layout, modality = context.layout, MODALITIES[context.plan["modality"]]
     real = (modality.read(layout.split, part) for part in ("train", "holdout"))
     return (*real, modality.read(layout.synthetic, modality.whole))
+
+
+def redrawn(path: Path) -> dict[str, str]:
+    """Return how many rows were mended and drawn again to keep what was asked for, for the head of the report."""
+    told = read_json(path).get("drawn", {}) if path.exists() else {}
+    dropped = {name: int(count) for name, count in told.get("dropped", {}).items()}
+    found = {f"Drawn again ({name})": f"{count:,} rows" for name, count in dropped.items()}
+    return found | ({"Mended": f"{int(told['mended']):,} rows"} if "mended" in told else {})
+
+
+def protected(path: Path) -> dict[str, str]:
+    """Return the terms of differential privacy that the rows were made under, for the head of the report."""
+    told = dict(read_json(path).get("privacy", {})) if path.exists() else {}
+    if not told:
+        return {}
+    guarantee = f"epsilon {told.pop('epsilon'):g}, delta {told.pop('delta'):g}"
+    terms = {f"… {name.replace('_', ' ')}": str(value) for name, value in told.items()}
+    return {"Differential privacy": guarantee, **terms}
 
 
 def judge(context: Context, data: tuple[Any, Any, Any], schema: Any) -> Judgement:
