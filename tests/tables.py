@@ -139,6 +139,25 @@ def packed(folder: Path) -> Path:
     return folder / "own.csv.gz"
 
 
+def export_of_a_ward() -> list[str]:
+    """Remarks on top, a delimiter at the end of each line, lines of delimiters, keys named in German."""
+    rows = [
+        f"{70_000 + i * 3};{i % 28 + 1:02}.{i % 12 + 1:02}.2025;{comma(50 + i % 40, 1)};{i % 3};" for i in range(ROWS)
+    ]
+    return ["# Station 3", "", "Fallnr;Aufnahme;Gewicht;Stufe;", *rows, ";;;;", ";;;;"]
+
+
+def amounts() -> list[str]:
+    """Amounts with signs, times by twelve hours, dates as SAS has them, keys with a decimal point."""
+    clocks = pd.Series(pd.date_range("2025-01-01", periods=ROWS, freq="433min"))
+    dates = clocks.dt.strftime("%d%b%Y").str.upper()
+    rows = zip(clocks.dt.strftime("%I:%M %p"), dates, strict=True)
+    return ["pay,share,fee,clock,seen,person_id"] + [
+        f'"${i * 37.5 + 900:,.2f}",{i % 50 / 2}%,{i % 90} €,{clock},{"." if i % 7 == 0 else seen},{50_000 + i * 11}.0'
+        for i, (clock, seen) in enumerate(rows)
+    ]
+
+
 def headless() -> list[str]:
     return [f"{i % 60}.5, level{i % 3}, {1_000_000 + i * i}" for i in range(ROWS)]
 
@@ -184,6 +203,8 @@ OWN = (
     Own("excel", workbook, {"read": {"sheet": "Data"}, "target": "note"}),
     Own("packed", packed, {"drop": ["row"]}),
     Own("headless", text_file("own.csv", headless()), {"read": {"header": False}}),
+    Own("ward", text_file("own.csv", export_of_a_ward(), "latin-1"), {"read": {"skip": 2}}),
+    Own("amounts", text_file("own.csv", amounts())),
     Own("wide", text_file("own.csv", wide(120))),
     Own("levels", parquet(levels(8_000, 3_000)), {"class": "public"}),
     Own("rules", text_file("own.csv", rules()), {"constraints": KEPT, "class": "public", "target": "city"}),

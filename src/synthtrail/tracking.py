@@ -14,6 +14,7 @@ import hashlib
 import json
 import logging
 import os
+import platform
 import shutil
 import socket
 import sys
@@ -54,6 +55,7 @@ logging.getLogger("mlflow").setLevel(logging.WARNING)  # it tells of every table
 
 REPRO = "synthtrail.repro"
 STAGE = "synthtrail.stage"
+PROCESS = "synthtrail.process"
 PARENT = "mlflow.parentRunId"  # the tag by which MLflow's own pages nest runs
 LEDGER_TAGS = ("ledger.entry", "ledger.origin", "ledger.size")
 RECORD = "record.sha256"
@@ -140,10 +142,24 @@ class Store:
 
     def child(self, experiment: str, parent: str, stage: str, started: int | None = None) -> str:
         """Create a run for `stage` below `parent` and return its id; `started` is in milliseconds."""
-        tags = {PARENT: parent, STAGE: stage}
+        tags = {PARENT: parent, STAGE: stage, PROCESS: process()}
         identifier = self.experiment_id(experiment)
         run = self.client.create_run(identifier, start_time=started, tags=tags, run_name=stage)
         return str(run.info.run_id)
+
+    def end_killed(self, experiment: str, stage: str, parent: str) -> None:
+        """Mark what a killed process of this machine left running for `stage` as killed, and the parents but `parent`.
+
+        A run whose process still lives, or is on another machine, is another one's.
+        """
+        query = f"attributes.status = 'RUNNING' and tags.`{STAGE}` = '{stage}'"
+        for run in self.client.search_runs([self.experiment_id(experiment)], query):
+            if not gone(run.data.tags.get(PROCESS, "")):
+                continue
+            self.client.set_terminated(run.info.run_id, "KILLED")
+            above = run.data.tags.get(PARENT, "")
+            if above not in ("", parent) and self.has(above) and self.client.get_run(above).info.status == "RUNNING":
+                self.client.set_terminated(above, "KILLED")
 
     def write(self, experiment: str, parent: str, stage: StageRun) -> str:
         """Write `stage` into its run, a new child of `parent` unless it has one already, and return the run's id."""
@@ -296,7 +312,9 @@ class LiveRun:
         live = cls(None, None)
         with live.surviving(), answering():
             store = Store(root)
-            live.run_id = store.child(experiment, store.parent(experiment, repro_id()), stage)
+            parent = store.parent(experiment, repro_id())
+            store.end_killed(experiment, stage, parent)
+            live.run_id = store.child(experiment, parent, stage)
             live.store = store
         return live
 
@@ -357,6 +375,24 @@ def repro_id() -> str:
             above = process
     text = f"{above.pid} {above.create_time()}"
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def process() -> str:
+    """Return what tells this process from every other: its machine (as a digest), number and start."""
+    this = psutil.Process()
+    return f"{short(hashlib.sha256(platform.node().encode()).hexdigest())} {this.pid} {this.create_time():.2f}"
+
+
+def gone(told: str) -> bool:
+    """Tell whether the process that `process` told of was one of this machine and runs no more."""
+    machine, _, rest = told.partition(" ")
+    number, _, began = rest.partition(" ")
+    if machine != process().partition(" ")[0]:
+        return False
+    try:
+        return f"{psutil.Process(int(number)).create_time():.2f}" != began
+    except psutil.NoSuchProcess:
+        return True
 
 
 def dataset(name: str, sha256: str) -> Dataset:

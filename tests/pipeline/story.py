@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import textwrap
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -27,7 +28,7 @@ from tests.pipeline.checkout import Checkout, create, experiment
 PASSPHRASE = "a phrase that nobody guesses"
 PROPOSAL = ("--purpose", "teach statistics", "--protocol", "B-2026-3", "--legal-basis", "GDPR art. 6(1)(e)")
 SHOWN = 6  # lines of an answer at most
-WIDTH = 150
+WIDTH = 150  # characters of a line; a longer one goes on below
 WAIT = 12  # seconds until retention ends: time for two commands on a busy machine
 
 
@@ -48,7 +49,10 @@ class Organisation:
         """Run a command; show it with the lines of its answer that contain one of `shows`; return the whole answer."""
         self.tell(f"  {self.name} $ {self._short(shlex.join([program, *(word for word in words if word != '--yes')]))}")
         prefix = {"synthtrail": [sys.executable, "-m", "synthtrail.cli.main"], "dvc": [sys.executable, "-m", "dvc"]}
+        temporary = self.root.parent / "tmp"  # a disposal looks through it, and the machine's is not the story's
+        temporary.mkdir(exist_ok=True)
         phrases = {"SYNTHTRAIL_PASSPHRASE": PASSPHRASE, "SYNTHTRAIL_NEW_PASSPHRASE": PASSPHRASE}
+        phrases["TMPDIR"] = str(temporary)
         done = subprocess.run(
             [*prefix[program], *words],
             cwd=self.root,
@@ -64,7 +68,8 @@ class Organisation:
             assert text in answer, f"{shlex.join(words)} does not say {text!r}:\n{answer[-3000:]}"
         lines = [line for line in answer.splitlines() if any(text in line for text in shows)]
         for line in lines[:SHOWN]:
-            self.tell(f"      {self._short(line.strip())[:WIDTH]}")
+            for part in textwrap.wrap(self._short(line.strip()), WIDTH - 6, break_on_hyphens=False):
+                self.tell(f"      {part}")
         return answer
 
     def _short(self, text: str) -> str:
@@ -124,8 +129,12 @@ def people_and_keys(world: World) -> None:
 
 
 def generation(world: World) -> None:
-    """Hospital A trains on the ward's records and generates synthetic ones; every step is signed into the ledger."""
-    world.a.says("repro", shows=("level A", "review"))
+    """Hospital A trains on the ward's records and generates synthetic ones; every step is signed into the ledger.
+
+    Level A: every entry is signed by a listed key, and the copy is whole. Level B: and nothing changed that was seen
+    before. The two numbers: how a classifier does on real rows that learnt from synthetic, and from real ones.
+    """
+    world.a.says("repro", shows=("level A", "trained on", "review"))
     record = json.loads((world.a.root / "data/records/ward/generate.json").read_bytes())
     world.synthetic = record["subjects"][0]["sha256"]
 
@@ -194,7 +203,10 @@ def retention_ends(world: World) -> None:
 
 
 def disposal(world: World) -> None:
-    """Ada asks for disposal and cannot approve it herself; Eve does. A certificate says what was done to each copy."""
+    """Ada asks for disposal and cannot approve it herself; Eve does. A certificate says what was done to each copy.
+
+    What was made from the ward's records goes with them. Afterwards the pipeline goes on with what is left: nothing.
+    """
     for hospital, artifact in ((world.a, "data/ward/raw"), (world.b, received(world))):
         reason = ("--reason", "retention ended", "--with-descendants")
         hospital.says("dispose", "request", artifact, *reason, "--as", "ada", "--yes", shows=("disposal-requested",))
@@ -205,6 +217,9 @@ def disposal(world: World) -> None:
         hospital.says("dispose", "execute", artifact, "--yes", shows=("certificate",))
         hospital.says("verify", shows=("level A",))
     world.a.says("status", world.synthetic, shows=("disposed",))
+    world.a.says("dispose", "verify", "--as", "operator", "--yes", shows=("clean",))
+    world.a.says("status", program="dvc")
+    world.a.says("repro", shows=("level A",))
 
 
 def received(world: World) -> str:
@@ -214,7 +229,10 @@ def received(world: World) -> str:
 
 
 def audit(world: World) -> None:
-    """An auditor has ten copies of A's ledger, and A's policy from its owner's hand. One copy was tampered with."""
+    """An auditor has ten copies of A's ledger, and A's policy from its owner's hand. One copy was tampered with.
+
+    What became of the data is read from the first copy that holds: entry, time, event, and who signed it.
+    """
     desk = world.auditor.root
     shutil.copy(world.exchange / "a.policy", desk / "a.policy")
     copies = [Path(shutil.copytree(world.a.root / "ledger", desk / f"copy-{number}")) for number in range(10)]

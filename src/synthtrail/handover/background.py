@@ -15,6 +15,7 @@ reading and writing release Python's lock, so they go on beside the encryption.
 """
 
 import queue
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from types import TracebackType
 from typing import Self
 
 DEPTH = 8  # blocks that may wait
+SWITCH = 5e-5  # seconds after which a thread asks for Python's lock, while blocks go from one to another
 
 
 class Background:
@@ -58,6 +60,17 @@ class Background:
                     self.work(block)
                 except BaseException as error:
                     self.fault = error
+
+
+@contextmanager
+def brisk() -> Iterator[None]:
+    """Hand Python's lock over a hundred times sooner than usual: native code that keeps it makes the others wait."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(min(before, SWITCH))
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
 
 
 @contextmanager

@@ -22,7 +22,7 @@ def connect(url: str, *, endpoint: str | None = None) -> Iterator[ObjectStore]:
     if "@" in rest.split("/", 1)[0]:
         raise UsageError("credentials do not belong into a URL, which the ledger keeps; set AWS_PROFILE or the like")
     if protocol in (None, "file", "local"):
-        yield FolderStore(Path(rest).absolute())
+        yield FolderStore(Path(rest).expanduser().absolute())
     elif protocol == "s3":
         store = loaded("synthtrail.handover.s3_store").S3Store(rest, endpoint)
         try:

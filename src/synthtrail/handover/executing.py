@@ -2,7 +2,7 @@
 
 The steps are those of `handover.disposal`; each is noted in a journal when it is done, and each may be taken again.
 What is to be destroyed and deleted is noted before it is; what the certificate claims is read from the journal at the
-end.
+end. Every step that destroys something is taken under the ledger's lock, after a look for holds (`handover.halting`).
 """
 
 import json
@@ -19,7 +19,7 @@ from synthtrail.custody import certificate as certificates
 from synthtrail.custody.certificate import Certificate, Decision, DestroyedKey, Hand, Subject
 from synthtrail.custody.errors import CustodyError
 from synthtrail.custody.record import Item
-from synthtrail.handover import acting, disposal, holds, places, shred, survey
+from synthtrail.handover import acting, disposal, halting, holds, places, shred, survey
 from synthtrail.handover import sweep as sweeping
 from synthtrail.handover.acting import Actor
 from synthtrail.handover.claims import claimed, copies_in_dvc
@@ -31,7 +31,7 @@ from synthtrail.handover.sweep import Copy, Memory, Swept, Wanted
 from synthtrail.handover.turning_off import turn_off
 from synthtrail.storage import disposed
 from synthtrail.storage.custodian import Custodian
-from synthtrail.storage.files import write_json, write_text
+from synthtrail.storage.files import write_json
 from synthtrail.storage.home import home
 
 ROUNDS = 3  # deletions and sweeps until nothing is found; more would mean that something writes copies
@@ -82,19 +82,25 @@ def execute(
         job = _begun(found, actor, items, purge, endpoint, on_step)
     _draft(job).encode()
     with room(job.journal.path):
-        _once(job, "off", lambda: {"experiments": turn_off(job.root, job.survey.experiments)})
-        _once(job, "keys", lambda: {"destroyed": _destroy_keys(job)})
-        _once(job, "runs", lambda: _purged(job))
-        _delete_copies(job)
-        _once(job, "records", lambda: {"removed": _remove_records(job)})
-        _once(job, "stores", lambda: {"stores": [_emptied(job, at) for at in job.survey.stores]})
-        _once(job, "swept", lambda: {"sweeps": [_outline(swept) for swept in _swept(job)]})
-        _once(job, "time", lambda: {"at": canonical.format_time(datetime.now(UTC))})
-        made = _certificate(job)
-        entry = _logged(job, made)
+        with halting.truthful(found, actor, job.items, job.journal):
+            _carry_out(job)
+            _once(job, "time", lambda: {"at": canonical.format_time(datetime.now(UTC))})
+            made = _certificate(job)
+            entry = _logged(job, made)
         _told(job, made)
         job.journal.finish()
     return made, entry
+
+
+def _carry_out(job: Job) -> None:
+    """Steps 2 to 5."""
+    _unheld(job, "off", lambda: {"experiments": turn_off(job.root, job.survey.experiments)})
+    _unheld(job, "keys", lambda: {"destroyed": _destroy_keys(job)})
+    _unheld(job, "runs", lambda: _purged(job))
+    _delete_copies(job)
+    _unheld(job, "records", lambda: {"removed": _remove_records(job)})
+    _once(job, "stores", lambda: {"stores": [_emptied(job, at) for at in job.survey.stores]})
+    _once(job, "swept", lambda: {"sweeps": [_outline(swept) for swept in _swept(job)]})
 
 
 def memory(origin: str) -> Memory:
@@ -138,14 +144,20 @@ def _once(job: Job, step: str, act: Callable[[], dict[str, Any]]) -> None:
         job.journal.done(step, **act())
 
 
+def _unheld(job: Job, step: str, act: Callable[[], dict[str, Any]]) -> None:
+    """Take a step that destroys something, unless a hold has come; none can come while it is taken."""
+    if not job.journal.has(step):
+        with halting.unheld(job.found, job.items):
+            _once(job, step, act)
+
+
 def _destroy_keys(job: Job) -> list[dict[str, str]]:
     """Step 3. A key that is gone was destroyed by a run that was killed before it noted so: the survey saw it."""
     made = []
     for key in job.survey.keys:
         job.journal.step(f"key {key.kind}")
         if key.tombstone:
-            Path(key.tombstone).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            write_text(Path(key.tombstone), f"approved by event {job.approval}\n")
+            disposed.bury(Path(key.tombstone), f"approved by event {job.approval}", key.slot)
         shred.destroy(Path(key.path))
         place = f"key store of {job.origin}"
         made.append({"name": key.name, "kind": key.kind, "place": place, "method": shred.METHOD})
@@ -197,7 +209,8 @@ def _delete(job: Job, listed: list[Copy]) -> None:
             if number < 3:  # the steps of a test; a thousand more would be alike
                 job.journal.step("delete")
             if copy.place in reached:
-                reached[copy.place].delete(copy.name)
+                with halting.unheld(job.found, job.items):
+                    reached[copy.place].delete(copy.name)
 
 
 def _remove_records(job: Job) -> int:
@@ -223,7 +236,10 @@ def _emptied(job: Job, at: StoredAt) -> dict[str, str]:
         with connect(at.url, endpoint=job.endpoint) as store:
             for seen in list(store.names(f"{at.artifact}/")):
                 job.journal.step("delete stored")
-                count += store.delete(seen.name)
+                with halting.unheld(job.found, job.items):
+                    count += store.delete(seen.name)
+    except halting.HeldError:
+        raise
     except (CustodyError, OSError) as error:
         return asdict(at) | {"objects": str(count), "why": str(error)[:200]}
     return asdict(at) | {"objects": str(count), "why": ""}
@@ -298,7 +314,7 @@ def _told(job: Job, made: Certificate) -> None:
     disposed.save(job.root / "ledger", listed)
     for key in job.survey.keys:
         if key.tombstone:
-            write_text(Path(key.tombstone), f"certificate {made.digest.hex()}\n")
+            disposed.bury(Path(key.tombstone), f"certificate {made.digest.hex()}", key.slot)
     if job.survey.sizes is not None:
         write_json(sizes_path(job.origin, made.digest.hex()), job.survey.sizes)
 

@@ -13,6 +13,7 @@ from typing import BinaryIO
 from synthtrail.custody.errors import UsageError
 from synthtrail.handover.objects import Memo, OnBytes, Seen, StoreError
 from synthtrail.storage.files import flush_folder
+from synthtrail.storage.home import tilde
 
 PART = ".part"
 
@@ -22,7 +23,8 @@ class FolderStore:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.url = root.as_uri()
+        told = tilde(root)
+        self.url = f"file://{told}" if told.startswith("~") else root.as_uri()
 
     def prepare(self) -> list[tuple[str, str]]:
         """Make the folder, private if it is new."""

@@ -7,10 +7,10 @@
         store.put("a/00000.age", sealed, memo, save, on_bytes)
         store.names("a/")                   # every object with its size, counted page by page
 
-URLs are `file:///path`, a plain path, or `s3://bucket/prefix`. Credentials and the endpoint of another provider come
-from where every S3 tool takes them (`AWS_PROFILE`, `AWS_ACCESS_KEY_ID`, …, `AWS_ENDPOINT_URL`); they never stand in a
-URL, so that none can reach the ledger. For OCI the endpoint is
-`https://NAMESPACE.compat.objectstorage.REGION.oraclecloud.com`.
+URLs are `file:///path`, `file://~/path` (which tells no user's name), a plain path, or `s3://bucket/prefix`.
+Credentials and the endpoint of another provider come from where every S3 tool takes them (`AWS_PROFILE`,
+`AWS_ACCESS_KEY_ID`, …, `AWS_ENDPOINT_URL`); they never stand in a URL, so that none can reach the ledger. For OCI the
+endpoint is `https://NAMESPACE.compat.objectstorage.REGION.oraclecloud.com`.
 
 A store that does not answer is asked again with growing pauses, then `UnreachableError`; what was done until then stays
 done.

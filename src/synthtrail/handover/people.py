@@ -147,6 +147,11 @@ def changes(old: Policy, new: Policy) -> list[str]:
     said = [f"enters {pseudonym} into the register" for pseudonym, _ in new.people if pseudonym not in old.register]
     said += [f"makes {parse_vkey(vkey).name} a root" for vkey in new.roots if vkey not in old.roots]
     said += [f"makes {parse_vkey(vkey).name} a former root" for vkey in old.roots if vkey not in new.roots]
+    said += [f"makes a witness of {item.organisation}" for item in new.witnesses if item not in old.witnesses]
+    said += [f"wants cosignatures by {new.quorum} organisations"] * (new.quorum != old.quorum)
+    said += [f"lets a cosignature count for {new.max_age} seconds"] * (new.max_age != old.max_age)
+    said += ["lets another time-stamping authority vouch"] * (new.timestamp_roots != old.timestamp_roots)
+    said += ["asks for a time-stamp token"] * (new.timestamp and not old.timestamp)
     return said
 
 

@@ -30,7 +30,7 @@ from synthtrail.custody.errors import CustodyError
 from synthtrail.handover.connecting import connect
 from synthtrail.handover.objects import ObjectStore
 from synthtrail.storage.files import flush_folder
-from synthtrail.storage.home import home
+from synthtrail.storage.home import home, tilde
 
 _REMOTE = re.compile(r'remote "(.+)"')
 DISK, REMOTE = "disk of this machine", "object store"
@@ -46,10 +46,11 @@ class Candidate:
 
 
 class Place(Protocol):
-    """One place; `media` says on what it lies."""
+    """One place; `media` says on what it lies, `readers` how many of its files may be read at a time."""
 
     name: str
     media: str
+    readers: int
 
     def files(self) -> Iterator[Candidate]:
         """Every file of the place."""
@@ -66,6 +67,8 @@ class Place(Protocol):
 
 class FolderPlace:
     """The files below a folder, except below the folders `without`; links are never followed."""
+
+    readers = 2
 
     def __init__(
         self,
@@ -114,8 +117,8 @@ class FolderPlace:
         )
 
     def path(self, name: str) -> str:
-        """Return the file's whole path."""
-        return os.fspath(self.root / name)
+        """Return the file's whole path, as a certificate may keep it."""
+        return tilde(self.root / name)
 
     def delete(self, name: str) -> None:
         """Unlink a file (in DVC's cache it is read-only, which its folder's mode overrules), and emptied folders."""
@@ -133,6 +136,7 @@ class StorePlace:
     """The plain objects of a store, such as a DVC remote on S3."""
 
     media = REMOTE
+    readers = 1
 
     def __init__(self, name: str, store: ObjectStore) -> None:
         self.name, self.store = name, store

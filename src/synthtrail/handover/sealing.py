@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from synthtrail.custody.errors import DataError, UsageError
-from synthtrail.handover.background import Background, ahead
+from synthtrail.handover.background import Background, ahead, brisk
 from synthtrail.storage.files import write_bytes
 
 METHOD = "age v1, X25519"
@@ -149,7 +149,7 @@ def seal(plain: Iterable[bytes], out: Writer, recipients: Sequence[str]) -> Ciph
         out.write(block)
         size += len(block)
 
-    with Background(take) as writing, ahead(plain) as blocks:
+    with brisk(), Background(take) as writing, ahead(plain) as blocks:
         source, target = _Source(blocks), _Blocks(writing.put)
         try:
             age.encrypt_io(source, target, keys)
@@ -230,21 +230,23 @@ class _Guarded:
 
 
 class _Blocks:
-    """Gathers small writes into blocks."""
+    """Gathers small writes into blocks, each copied once."""
 
     def __init__(self, put: Callable[[bytes], None]) -> None:
         self.put = put
-        self.waiting = bytearray()
+        self.waiting: list[bytes] = []
+        self.size = 0
 
     def write(self, data: bytes) -> int:
         """Take `data`; hand on what makes a whole block."""
-        self.waiting += data
-        if len(self.waiting) >= BLOCK:
+        self.waiting.append(data)
+        self.size += len(data)
+        if self.size >= BLOCK:
             self.flush()
         return len(data)
 
     def flush(self) -> None:
         """Hand on what waits."""
         if self.waiting:
-            self.put(bytes(self.waiting))
-            self.waiting = bytearray()
+            self.put(b"".join(self.waiting))
+            self.waiting, self.size = [], 0

@@ -25,13 +25,14 @@ from synthtrail.storage.home import home
 
 @dataclass(frozen=True)
 class KeyAt:
-    """A key that will be destroyed: its public name, what it is, where its secret lies, and the tombstone to leave."""
+    """A key that will be destroyed: public name, kind, where its secret lies, and the tombstone to leave for a slot."""
 
     name: str
     kind: str
     path: str
     artifact: str
     tombstone: str = ""
+    slot: str = ""
 
 
 @dataclass(frozen=True)
@@ -157,7 +158,7 @@ def _salts(found: Custodian, every: list[Making], mine: Sequence[Making]) -> Ite
                 seen.add(path)
                 tomb = disposed.tombstone(folder, slot, path.stem)
                 name = f"salt of {slot} {tomb.name[:16]}"
-                yield KeyAt(name, "salt", os.fspath(path), making.artifact.hex(), os.fspath(tomb) if source else "")
+                yield KeyAt(name, "salt", os.fspath(path), making.artifact.hex(), os.fspath(tomb), slot)
 
 
 def _stores(found: Custodian, items: Sequence[Item], keys: dict[str, str]) -> Iterator[StoredAt]:

@@ -5,7 +5,8 @@ encrypted by others is not. Where the sizes of all wanted files are known, files
 cannot be copies. With `full`, everything is hashed.
 
 The second run is incremental: a file whose path, size, times and inode are those of the last time is not read again.
-That memory is a hint, which whoever can set clocks could deceive; `full` does not use it.
+That memory is a hint, which whoever can set clocks could deceive; `full` does not use it. Of a folder several files are
+read at a time, since hashing leaves other cores idle.
 
     >>> wanted = Wanted({"aa" * 32: "bb" * 32}, sizes={10})
     >>> wanted.may_be(10), wanted.may_be(11), Wanted({}, sizes=None).may_be(11)
@@ -13,7 +14,9 @@ That memory is a hint, which whoever can set clocks could deceive; `full` does n
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -24,6 +27,7 @@ from synthtrail.handover.places import Candidate, Place, Unreached
 from synthtrail.storage.files import write_bytes
 
 CHUNK = 1 << 18
+WINDOW = 16  # files that may wait for their turn
 
 
 @dataclass(frozen=True)
@@ -100,13 +104,9 @@ def sweep(place: Place | Unreached, wanted: Wanted, memory: Memory | None = None
         return Swept(place.name, why=place.why)
     made = Swept(place.name)
     try:
-        for candidate in place.files():
-            made.files += 1
-            if wanted.may_be(candidate.size):
-                made.bytes += candidate.size
-                found = _known(place, candidate, memory)
-                if found in wanted.digests:
-                    made.copies.append(_copy(place, candidate, found, wanted.digests[found]))
+        for candidate, found in _digests(place, _eligible(place, wanted, made), memory):
+            if found in wanted.digests:
+                made.copies.append(_copy(place, candidate, found, wanted.digests[found]))
     except (CustodyError, OSError) as error:
         made.why = str(error)[:200] or type(error).__name__
     return made
@@ -126,13 +126,45 @@ def copies(made: Iterable[Swept]) -> Iterator[Copy]:
         yield from swept.copies
 
 
-def _known(place: Place, candidate: Candidate, memory: Memory | None) -> str:
-    if memory is None:
-        return _hashed(place, candidate.name)
-    key, stamp = f"{place.name}\n{place.locator(candidate.name)}", f"{candidate.size} {candidate.stamp}"
-    found = memory.get(key, stamp) or _hashed(place, candidate.name)
-    memory.put(key, stamp, found)
-    return found
+def _eligible(place: Place, wanted: Wanted, made: Swept) -> Iterator[Candidate]:
+    """Yield the files that can be copies, and count all of them."""
+    for candidate in place.files():
+        made.files += 1
+        if wanted.may_be(candidate.size):
+            made.bytes += candidate.size
+            yield candidate
+
+
+def _digests(place: Place, candidates: Iterable[Candidate], memory: Memory | None) -> Iterator[tuple[Candidate, str]]:
+    """Yield each file with its digest, in order, while the next ones are being read."""
+    waiting: deque[tuple[Candidate, Callable[[], str]]] = deque()
+    with ThreadPoolExecutor(place.readers) as pool:
+        for candidate in candidates:
+            waiting.append((candidate, _asked(place, candidate, memory, pool)))
+            if len(waiting) >= (WINDOW if place.readers > 1 else 1):
+                yield _answered(place, *waiting.popleft(), memory)
+        while waiting:
+            yield _answered(place, *waiting.popleft(), memory)
+
+
+def _asked(place: Place, candidate: Candidate, memory: Memory | None, pool: ThreadPoolExecutor) -> Callable[[], str]:
+    """Return what gives the digest: from memory, or from a thread that reads the file."""
+    known = memory.get(*_remembered(place, candidate)) if memory is not None else None
+    return (lambda: known) if known is not None else pool.submit(_hashed, place, candidate.name).result
+
+
+def _answered(
+    place: Place, candidate: Candidate, answer: Callable[[], str], memory: Memory | None
+) -> tuple[Candidate, str]:
+    found = answer()
+    if memory is not None:
+        memory.put(*_remembered(place, candidate), found)
+    return candidate, found
+
+
+def _remembered(place: Place, candidate: Candidate) -> tuple[str, str]:
+    """Return under what a digest is remembered: the file, and what it looked like."""
+    return f"{place.name}\n{place.locator(candidate.name)}", f"{candidate.size} {candidate.stamp}"
 
 
 def _hashed(place: Place, name: str) -> str:

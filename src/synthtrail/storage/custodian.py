@@ -78,7 +78,10 @@ def establish(root: Path, *, organisation: str = ORGANISATION) -> Custodian:
                 raise LostLedgerError(lost(root))
             return start(root, succeeds=home().origin_of(root), organisation=organisation)
         home().remember(root, origin)
-        return _open(root, origin)
+        custodian = _open(root, origin)
+        if custodian.ledger.state.size == 1:  # `start` was killed between its two acts
+            _add_operator(custodian.ledger, origin, datetime.now(UTC), custodian.policy.organisation)
+        return custodian
 
 
 def existing(root: Path) -> Custodian:
@@ -93,7 +96,7 @@ def start(root: Path, *, succeeds: str | None = None, because: str = "", organis
     """Start a ledger for the checkout at `root`; `succeeds` and `because` tell of one that is lost or given up."""
     origin = f"synthtrail.local/{secrets.token_hex(8)}"
     keys, now = home().keys(origin), datetime.now(UTC)
-    top, operator = (create_key(keys, role, f"{origin}/{role}") for role in ("root", "operator"))
+    top, _ = (create_key(keys, role, f"{origin}/{role}") for role in ("root", "operator"))
     sequencer = create_key(keys, "sequencer", origin)
     policy = Policy(origin, organisation, roots=(top.verifier.vkey(),), sequencer=sequencer.verifier.vkey())
     write_bytes(home().policy(origin), policy.encode(), mode=0o600)
@@ -104,9 +107,7 @@ def start(root: Path, *, succeeds: str | None = None, because: str = "", organis
         State(policy), "ledger-opened", top, at=now, fields=acts.policy_fields(policy), context=context
     )
     ledger = Ledger.create(root / FOLDER, home().guard(origin), policy, sequencer, opening, now=now)
-    with ledger.transaction(now) as tx:
-        fields = acts.key_fields(operator, "operator", organisation=organisation)
-        tx.append([acts.event(tx.state, "key-added", top, at=now, fields=fields)])
+    _add_operator(ledger, origin, now, organisation)
     home().remember(root, origin)
     news = (
         f"new ledger {origin} in {root / FOLDER}",
@@ -114,6 +115,14 @@ def start(root: Path, *, succeeds: str | None = None, because: str = "", organis
         f"policy pinned in {home().policy(origin)}; the pin is local: it was made on the machine that it is to judge",
     )
     return Custodian(root, policy, ledger, news)
+
+
+def _add_operator(ledger: Ledger, origin: str, now: datetime, organisation: str) -> None:
+    """Append that the machine's own key may sign: the second act of every ledger."""
+    top, operator = (load_key(home().keys(origin), role) for role in ("root", "operator"))
+    with ledger.transaction(now) as tx:
+        fields = acts.key_fields(operator, "operator", organisation=organisation)
+        tx.append([acts.event(tx.state, "key-added", top, at=now, fields=fields)])
 
 
 def origin_of(root: Path) -> str | None:

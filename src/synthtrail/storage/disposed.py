@@ -3,7 +3,8 @@
 `ledger/disposed.txt` has a line for each artifact: its digest, and that of the certificate. It is derived from the
 ledger and rewritten with every disposal; whoever deletes it gains nothing, since the ledger refuses the artifact when
 it is to be signed. Salts are refused sooner: where a salt key was destroyed, a *tombstone* keeps another from being
-minted, or the same rows would come back under another digest.
+minted for this slot and input, or the same rows, or the same model, would come back under another digest. It is taken
+away by an override alone, which is an entry of the ledger with a name under it (`synthtrail dispose allow`).
 
     >>> parse("00" * 32 + " " + "11" * 32 + "\\n")["00" * 32][:4]
     '1111'
@@ -59,11 +60,24 @@ def tombstone(salts: Path, slot: str, input_digest: str) -> Path:
     return salts / TOMBSTONES / sha256(f"{slot} {input_digest}".encode()).hexdigest()
 
 
+def bury(path: Path, why: str, slot: str) -> None:
+    """Write the tombstone at `path`: by what a salt key of `slot` was destroyed."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    write_text(path, f"{why}\n{slot}\n")
+
+
+def buried(salts: Path, slot: str) -> list[Path]:
+    """Return the tombstones of `slot`."""
+    every = sorted((salts / TOMBSTONES).glob("*"))
+    return [path for path in every if path.read_text(encoding="ascii").splitlines()[1:] == [slot]]
+
+
 def refuse_salt(salts: Path, slot: str, input_digest: str) -> None:
     """Raise `DisposedError` if the salt key of this slot and input was destroyed."""
     path = tombstone(salts, slot, input_digest)
     if path.exists():
+        why = path.read_text(encoding="ascii").splitlines()[0]
         raise DisposedError(
-            f"{slot}: what it makes from this input was disposed of ({path.read_text(encoding='ascii').strip()}); "
-            "nothing was made"
+            f"{slot}: what it makes from this input was disposed of ({why}); nothing was made. Give the experiment "
+            f"another name, or have a steward say why it may be made again: synthtrail dispose allow {slot} --reason …"
         )

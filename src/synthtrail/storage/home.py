@@ -99,3 +99,9 @@ def folder_name(origin: str) -> str:
 def shared_root(environment: Mapping[str, str] = os.environ) -> Path:
     """Return the repository whose ledger and tracking database are used: `DVC_ROOT`, or the working directory."""
     return Path(environment.get("DVC_ROOT") or Path.cwd())
+
+
+def tilde(path: Path) -> str:
+    """Return a path as a ledger may keep it: the home folder, whose name is somebody's, is `~`."""
+    own = Path.home()
+    return f"~/{path.relative_to(own).as_posix()}" if path.is_relative_to(own) else path.as_posix()

@@ -132,7 +132,7 @@ def test_a_folder_that_lies_about_what_was_written_is_noticed(
     lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every block is read back."""
-    monkeypatch.setattr("synthtrail.handover.readback.os.pread", lambda *_: b"something else")
+    monkeypatch.setattr("synthtrail.handover.readback.os.preadv", lambda _file, buffers, _at: len(buffers[0]))  # zeros
     with pytest.raises(StoreError, match="reads back differently"):
         put(lab, tmp_path / "store")
     assert lab.events()[-1] == "validated"

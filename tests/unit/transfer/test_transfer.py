@@ -34,6 +34,23 @@ def test_a_whole_transfer(pair: Pair) -> None:
     assert "level A" in pair.a.run("verify").out
 
 
+def test_the_receiver_checks_offline_that_it_is_transferred(pair: Pair) -> None:
+    """A's proof of status, and nothing else of A's than the policy that B pinned: and it says what it leaves open."""
+    offer(pair.a, pair.folder)
+    pair.b.run("accept", str(pair.folder), "--yes")
+    pair.a.run("receive", str(pair.folder))
+    proof, policy = pair.folder / "ward.status", pair.folder / "a.policy"
+    pair.a.run("status", pair.item.digest.hex(), "-o", str(proof))
+    pair.a.run("policy", "export", "-o", str(policy))
+    said = pair.b.run("verify", str(proof), "--policy", str(policy)).out
+    assert "transferred" in said
+    assert "not checked" in said
+    assert "witnesses do not check it" in said
+    names = (b"Ada Lovelace", PASSPHRASE.encode(), str(pair.a.root).encode(), str(pair.b.root).encode())
+    for path in (path for path in pair.folder.rglob("*") if path.is_file() and path != policy):
+        assert not [name for name in names if name in path.read_bytes()], path
+
+
 def test_each_step_may_be_repeated(pair: Pair) -> None:
     """An offer is continued, an acceptance found, an answer entered once."""
     offer(pair.a, pair.folder)

@@ -20,7 +20,7 @@ def write(rows: Rows, folder: Path) -> list[str]:
         raise ExportError("this is a table, which PNG cannot hold; use --to csv, xlsx or parquet")
     known: set[str] = set()
     for batch in rows.batches():
-        for name, label, png in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+        for name, label, png in zip(*(column.to_pylist() for column in batch.columns[:3]), strict=True):
             under = safe(label) if label else NO_LABEL
             if under not in known:
                 (folder / under).mkdir()

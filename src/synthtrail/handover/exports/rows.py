@@ -9,15 +9,17 @@ An artifact is a folder with one part: `<part>.parquet` for a table, `<part>-000
 with several parts, such as a split, needs the name of one. The salt of a confidential file is not among the rows.
 """
 
+import json
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+ABOUT = "about.json"
 SHARD = re.compile(r"(.+)-\d{5}")
 BATCH = 8192
 IMAGE = ("name", "label", "png")
@@ -30,15 +32,19 @@ class ExportError(Exception):
 
 @dataclass(frozen=True)
 class Rows:
-    """The Parquet files of one part, in order, and the schema that their rows are given out with."""
+    """The Parquet files of one part, in order, and the schema that their rows are given out with.
+
+    `spelling` is how the source wrote moments and truth values (`format`) and gaps (`absent`), by column; see `spelt`.
+    """
 
     files: tuple[Path, ...]
     schema: pa.Schema
+    spelling: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def images(self) -> bool:
         """Whether the rows are images."""
-        return tuple(self.columns) == IMAGE
+        return tuple(self.columns[:3]) == IMAGE
 
     @property
     def columns(self) -> list[str]:
@@ -74,19 +80,25 @@ def find(path: Path, part: str | None = None) -> Rows:
     if chosen not in files or (part is None and len(files) > 1):
         raise ExportError(f"{path} holds {', '.join(files)}; choose one with --part")
     try:
-        return Rows(tuple(files[chosen]), plain_schema(files[chosen]))
+        return Rows(tuple(files[chosen]), plain_schema(files[chosen]), spelling_of(files[chosen][0].parent))
     except (pa.ArrowInvalid, OSError) as error:
         raise ExportError(f"{path}: not a readable Parquet file ({str(error).splitlines()[0]})") from error
+
+
+def spelling_of(folder: Path) -> dict[str, dict[str, str]]:
+    """Return how the source of generated rows spelt its columns, as `generate` wrote it beside them."""
+    path = folder / ABOUT
+    return dict(json.loads(path.read_bytes()).get("spelling", {})) if path.exists() else {}
 
 
 def plain_schema(files: list[Path]) -> pa.Schema:
     """Return the schema to give rows out with: no metadata, no dictionaries, whole days as dates."""
     schema = pq.read_schema(files[0]).remove_metadata()
-    for at, field in enumerate(schema):
-        kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
-        if pa.types.is_timestamp(kind) and kind.tz is None and whole_days(files, field.name):
+    for at, one in enumerate(schema):
+        kind = one.type.value_type if pa.types.is_dictionary(one.type) else one.type
+        if pa.types.is_timestamp(kind) and kind.tz is None and whole_days(files, one.name):
             kind = pa.date32()
-        schema = schema.set(at, pa.field(field.name, kind))
+        schema = schema.set(at, pa.field(one.name, kind))
     return schema
 
 
