@@ -4,12 +4,14 @@ import ast
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src"
 
 
+@cache
 def modules() -> dict[str, Path]:
     """Return every module of the package by its dotted name."""
     return {module_name(path): path for path in sorted((SOURCE / "synthtrail").rglob("*.py"))}
@@ -21,8 +23,13 @@ def module_name(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def imports(path: Path, *, lazy: bool = True) -> set[str]:
+def imports(path: Path, *, lazy: bool = True) -> frozenset[str]:
     """Return the dotted names that the file imports; without `lazy`, only those that importing it imports."""
+    return _imports(path.resolve(), lazy)
+
+
+@cache
+def _imports(path: Path, lazy: bool) -> frozenset[str]:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     found: set[str] = set()
     for node in ast.walk(tree) if lazy else at_import(tree):
@@ -30,7 +37,7 @@ def imports(path: Path, *, lazy: bool = True) -> set[str]:
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    return found
+    return frozenset(found)
 
 
 def at_import(node: ast.AST) -> Iterator[ast.AST]:
