@@ -2,17 +2,18 @@
 
 Work is counted in the floating-point operations of generating one batch; there is a thread for each `SPLITS` of them.
 The number must not depend on how busy the machine is, since it has a part in the bytes, and threads that wait for one
-another pay dearly on a busy one: milliseconds per step on 2 cores at a load of 5 (`python benchmarks/threads.py`),
+another pay dearly on a busy one: milliseconds per step on 2 cores (`python benchmarks/threads.py`),
 
-    model                              Mflop   1 thread   2 threads
-    cgan, 5 columns                        5          3         612
-    wgan_gp, 31 columns                   22         17         624
-    mlp_gan, 28 x 28, width 256          188        159         362
-    dcgan, 28 x 28                       408        560        3345
-    wgan_gp, batch 512, width 512       1458        619        2796
-    dcgan, 28 x 28, width 64            6257       2869        6938
+                                              idle             at a load of 5
+    model                              Mflop   1 thread   2 threads   1 thread   2 threads
+    cgan, 5 columns                        5        2.6         2.6          3         612
+    wgan_gp, 31 columns                   22        9.6         7.9         17         624
+    mlp_gan, 28 x 28, width 256          188         38          25        159         362
+    dcgan, 28 x 28                       408        146          94        560        3345
+    wgan_gp, batch 512, width 512       1458        189         106        619        2796
+    dcgan, 28 x 28, width 64            6257       1091         564       2869        6938
 
-so a second thread is given only where the most that it can save, half of a step, is a second or so.
+so a second thread is given only where it nearly halves an idle machine's time, and a busy one still gets along.
 """
 
 import os
@@ -23,7 +24,7 @@ import torch
 
 from synthtrail.models.objective import Objective, Schedule, generator_for
 
-SPLITS = 3_000_000_000
+SPLITS = 1_000_000_000
 MOST = 8
 
 
