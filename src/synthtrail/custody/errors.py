@@ -8,11 +8,8 @@
     │   ├── ProofError          a Merkle proof that does not lead to the root
     │   ├── ArtifactError       a file or folder that cannot be digested faithfully
     │   │   └── ChangedError    … because it changed while it was read
-    │   ├── TransitionError     an event that may not stand where it stands
-    │   └── PolicyError         an act by someone whom the policy does not let do it
+    │   └── TransitionError     an event that may not stand where it stands
     └── LedgerError             the ledger's own state; the data may be fine
-        ├── BusyError           another process holds the lock; try again
-        ├── RecoveryNeededError an interrupted append must be finished or undone first
         └── StorageError        a file of the ledger is missing, short or not what was written
 
 Nothing here ends the process: what an error means for an exit status is the command line's business.
@@ -78,22 +75,8 @@ class TransitionError(DataError):
     code = "transition"
 
 
-class PolicyError(DataError):
-    """An act that the policy does not allow this actor."""
-
-    code = "policy"
-
-
 class LedgerError(CustodyError):
     """The ledger cannot serve this request in its present state."""
-
-
-class BusyError(LedgerError):
-    """Another process holds the ledger's lock."""
-
-
-class RecoveryNeededError(LedgerError):
-    """An interrupted append must be completed or undone before anything else."""
 
 
 class StorageError(LedgerError):

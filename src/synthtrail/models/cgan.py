@@ -9,9 +9,8 @@ arXiv 1801.04406), and noise on all that the discriminator sees, so that it cann
 (Sønderby et al. 2017, arXiv 1610.04490).
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import pandas as pd
 import torch
@@ -21,8 +20,9 @@ from torch.nn import functional
 from synthtrail.data.codec import TableCodec
 from synthtrail.data.scaling import TableScaler
 from synthtrail.models.gan import ConditionalGan
+from synthtrail.models.kinds import OfTables
 from synthtrail.models.objective import CriticLoss, Objective, Schedule
-from synthtrail.models.tables import class_names, row_rng, target_codes, target_index
+from synthtrail.models.tables import row_rng, target_index
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def _end(kind: str, part: Tensor) -> Tensor:
     return part.softmax(1) if kind == "choice" else part.sigmoid()
 
 
-class Cgan(ConditionalGan[pd.DataFrame, TableCodec, CganSettings]):
+class Cgan(OfTables, ConditionalGan[pd.DataFrame, TableCodec, CganSettings]):
     """Good for small tables of real numbers with classes, where it trains in seconds.
 
     Needs numbers of a bell-like shape to do well; categories and missing values work, but `wgan_gp` learns them better.
@@ -90,26 +90,12 @@ class Cgan(ConditionalGan[pd.DataFrame, TableCodec, CganSettings]):
 
     generator: Generator
     name: ClassVar[str] = "cgan"
-    modality: ClassVar[str] = "tabular"
     batch: ClassVar[int] = 8192
 
     @classmethod
     def settings_class(cls) -> type[CganSettings]:
         """Return the dataclass of the settings."""
         return CganSettings
-
-    @classmethod
-    def read_codec(cls, value: Mapping[str, Any]) -> TableCodec:
-        """Read the codec."""
-        return TableCodec.from_json(value)
-
-    def classes(self) -> tuple[str, ...]:
-        """Return the target's categories."""
-        return class_names(self.codec)
-
-    def label_codes(self) -> int:
-        """Return the number of the target's codes, 1 without a target."""
-        return target_codes(self.codec)
 
     def scaler(self) -> TableScaler:
         """Return the scaler that `learn_facts` fitted."""

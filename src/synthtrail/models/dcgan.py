@@ -11,9 +11,8 @@ After Radford, Metz and Chintala 2016 (arXiv 1511.06434); group instead of batch
 not depend on its batch, and R1 (see `cgan`) so that classes do not collapse.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +22,7 @@ from synthtrail.data.image import ImageCodec, ImageSet
 from synthtrail.models.cgan import bce
 from synthtrail.models.errors import ModelError
 from synthtrail.models.gan import ConditionalGan
+from synthtrail.models.kinds import OfImages
 from synthtrail.models.objective import CriticLoss, Objective, Schedule
 
 LEAST = 4  # pixels a side at which halving stops
@@ -41,29 +41,18 @@ class DcganSettings:
     ema: float = 0.995
 
 
-class Dcgan(ConditionalGan[ImageSet, ImageCodec, DcganSettings]):
+class Dcgan(OfImages, ConditionalGan[ImageSet, ImageCodec, DcganSettings]):
     """Good for small labelled images, grey or RGB, from some hundred a class on.
 
     Needs square images of even size (8, 28, 32, 64); a GPU beyond 32 pixels.
     """
 
     name: ClassVar[str] = "dcgan"
-    modality: ClassVar[str] = "image"
-    batch: ClassVar[int] = 1000
 
     @classmethod
     def settings_class(cls) -> type[DcganSettings]:
         """Return the dataclass of the settings."""
         return DcganSettings
-
-    @classmethod
-    def read_codec(cls, value: Mapping[str, Any]) -> ImageCodec:
-        """Read the codec."""
-        return ImageCodec.from_json(value)
-
-    def classes(self) -> tuple[str, ...]:
-        """Return the labels' names."""
-        return self.codec.schema.classes
 
     def learn_facts(self, data: ImageSet) -> tuple[Tensor, Tensor]:
         """Return the images (N, C, H, W) in [-1, 1] and their class numbers (N,)."""

@@ -10,9 +10,8 @@ shown to both networks (Mirza and Osindero 2014, arXiv 1411.1784) and the gradie
 `cgan`) that makes the game converge. It knows nothing of neighbouring pixels; `dcgan` does.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +20,7 @@ from torch.nn import functional
 from synthtrail.data.image import ImageCodec, ImageSet
 from synthtrail.models.cgan import bce
 from synthtrail.models.gan import ConditionalGan
+from synthtrail.models.kinds import OfImages
 from synthtrail.models.objective import CriticLoss, Objective, Schedule
 
 
@@ -37,29 +37,18 @@ class MlpGanSettings:
     ema: float = 0.995
 
 
-class MlpGan(ConditionalGan[ImageSet, ImageCodec, MlpGanSettings]):
+class MlpGan(OfImages, ConditionalGan[ImageSet, ImageCodec, MlpGanSettings]):
     """Good for small images of any shape, grey or RGB, where it trains in seconds on a CPU.
 
     Needs some hundred images a class; from about 32 pixels a side on, `dcgan` learns more from the same images.
     """
 
     name: ClassVar[str] = "mlp_gan"
-    modality: ClassVar[str] = "image"
-    batch: ClassVar[int] = 1000
 
     @classmethod
     def settings_class(cls) -> type[MlpGanSettings]:
         """Return the dataclass of the settings."""
         return MlpGanSettings
-
-    @classmethod
-    def read_codec(cls, value: Mapping[str, Any]) -> ImageCodec:
-        """Read the codec."""
-        return ImageCodec.from_json(value)
-
-    def classes(self) -> tuple[str, ...]:
-        """Return the labels' names."""
-        return self.codec.schema.classes
 
     def learn_facts(self, data: ImageSet) -> tuple[Tensor, Tensor]:
         """Return the images as rows (N, P) in [-1, 1] and their class numbers (N,)."""

@@ -3,40 +3,26 @@
 A child that shows samples while it trains says so by `shows`; of any other, one is shown after the fit.
 """
 
-from collections.abc import Mapping
-from typing import Any, ClassVar, TypeVar
+from typing import ClassVar, TypeVar
 
 import pandas as pd
 
 from synthtrail.data.codec import TableCodec
 from synthtrail.models.conditional import ConditionalModel
 from synthtrail.models.errors import ModelError
+from synthtrail.models.kinds import OfTables
 from synthtrail.models.synthesizer import Training
-from synthtrail.models.tables import class_names, target_codes, target_index
+from synthtrail.models.tables import target_index
 
 SettingsT = TypeVar("SettingsT")
 SHOWN = 500  # rows
 
 
-class TableModel(ConditionalModel[pd.DataFrame, TableCodec, SettingsT]):
+class TableModel(OfTables, ConditionalModel[pd.DataFrame, TableCodec, SettingsT]):
     """Makes rows of a table given their class."""
 
-    modality: ClassVar[str] = "tabular"
     batch: ClassVar[int] = 65536
     shows: ClassVar[bool] = False
-
-    @classmethod
-    def read_codec(cls, value: Mapping[str, Any]) -> TableCodec:
-        """Read the codec."""
-        return TableCodec.from_json(value)
-
-    def classes(self) -> tuple[str, ...]:
-        """Return the target's categories."""
-        return class_names(self.codec)
-
-    def label_codes(self) -> int:
-        """Return the number of the target's codes, 1 without a target."""
-        return target_codes(self.codec)
 
     def order(self) -> list[int]:
         """Return the columns in the order in which they are drawn: the target first."""

@@ -13,9 +13,8 @@ Classes are drawn as often as in training and given to the generator; the critic
 """
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -25,9 +24,10 @@ from torch.nn import functional
 
 from synthtrail.data.codec import TableCodec
 from synthtrail.models.gan import ConditionalGan
+from synthtrail.models.kinds import OfTables
 from synthtrail.models.objective import CriticLoss, Objective, Schedule
 from synthtrail.models.one_hot import Layout, numbers_of_codes, ranks_of_codes
-from synthtrail.models.tables import class_names, row_rng, target_codes, target_index
+from synthtrail.models.tables import row_rng, target_index
 
 BELL = 0.3  # deviation of a numeric column's bell before training, in ranks' standard deviations
 
@@ -52,7 +52,7 @@ class WganGpSettings:
     ema: float = 0.995
 
 
-class WganGp(ConditionalGan[pd.DataFrame, TableCodec, WganGpSettings]):
+class WganGp(OfTables, ConditionalGan[pd.DataFrame, TableCodec, WganGpSettings]):
     """Good for tables of mixed types from some hundred rows on, with or without classes, missing values included.
 
     Needs no scaling, no GPU and seconds to minutes; keeps types, ranges and categories by construction. Weak where rare
@@ -60,26 +60,12 @@ class WganGp(ConditionalGan[pd.DataFrame, TableCodec, WganGpSettings]):
     """
 
     name: ClassVar[str] = "wgan_gp"
-    modality: ClassVar[str] = "tabular"
     batch: ClassVar[int] = 8192
 
     @classmethod
     def settings_class(cls) -> type[WganGpSettings]:
         """Return the dataclass of the settings."""
         return WganGpSettings
-
-    @classmethod
-    def read_codec(cls, value: Mapping[str, Any]) -> TableCodec:
-        """Read the codec."""
-        return TableCodec.from_json(value)
-
-    def classes(self) -> tuple[str, ...]:
-        """Return the target's categories."""
-        return class_names(self.codec)
-
-    def label_codes(self) -> int:
-        """Return the number of the target's codes, 1 without a target."""
-        return target_codes(self.codec)
 
     def learn_facts(self, data: pd.DataFrame) -> tuple[Tensor, Tensor]:
         """Return the codes (N, C) and those of the target (N,)."""
