@@ -21,7 +21,7 @@ from synthtrail.custody.record import Item
 from synthtrail.handover import acting, certificate_page, descent, disposal, executing, pairs, resweep, storing
 from synthtrail.handover.acting import Saying
 from synthtrail.storage import disposed
-from synthtrail.storage.custodian import Custodian
+from synthtrail.storage.custodian import FOLDER, Custodian
 from synthtrail.storage.files import write_text
 from synthtrail.storage.home import home
 
@@ -100,10 +100,11 @@ def allow(arguments: argparse.Namespace, found: Custodian) -> int:
     """Let slots make again what was disposed of, of confidential artifacts: an incident that somebody has to close."""
     salts = home().salts(found.policy.origin)
     stones = {slot: disposed.buried(salts, slot) for slot in arguments.artifact}
+    elsewhere = {slot for _, slot in disposed.load(found.root / FOLDER).salts}
     for slot, buried in stones.items():
-        if not buried:
+        if not buried and slot not in elsewhere:
             raise CommandError(f"{slot}: nothing is refused for it; name a slot such as iris/train")
-    why = f"what was disposed of may be made again: {reason(arguments)}"
+    why = f"{disposed.ALLOWED}: {reason(arguments)}"
     details = pairs.listed(("slot", slot) for slot in stones)
     signing.sign(arguments, found, Saying("incident", (), {"what": why, "details": details}), roles=("steward",))
     for path in (path for buried in stones.values() for path in buried):

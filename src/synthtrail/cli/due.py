@@ -1,4 +1,4 @@
-"""What is due, with dates: reports on access, grants that end, retention, unanswered offers and proposals.
+"""What is due, with dates: reports on access, grants that end, retention, what nobody has answered, open incidents.
 
     synthtrail due                what is overdue or due within thirty days; exit code 1 if something is overdue
     synthtrail due --all          everything

@@ -14,6 +14,7 @@ from synthtrail.cli import signing
 from synthtrail.cli.errors import CommandError
 from synthtrail.handover import incidents, pairs
 from synthtrail.handover.acting import Saying
+from synthtrail.handover.incidents import Incident
 
 ROLES = ("operator", "steward", "auditor")
 
@@ -26,7 +27,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     report.add_argument("what", help="what happened")
     report.set_defaults(act=_report)
     close = acts.add_parser("close", help="state that one is settled")
-    close.add_argument("entry", type=int, help="the entry that reported it")
+    close.add_argument("entry", type=int, nargs="?", help="the entry that reported it; needed if several are open")
     close.add_argument("--what", required=True, help="how it was settled")
     close.set_defaults(act=_close)
     for other in (report, close):
@@ -54,10 +55,20 @@ def _report(arguments: argparse.Namespace) -> int:
 
 def _close(arguments: argparse.Namespace) -> int:
     found = signing.custodian()
-    named = [one for one in incidents.unsettled(found) if one.entry == arguments.entry]
-    if not named:
-        raise CommandError(f"entry {arguments.entry} is no open incident; see `synthtrail incident list`")
-    print(f"entry {named[0].entry} reported: {named[0].what}")
-    saying = Saying("recovered", (), {"what": arguments.what, "request": named[0].request})
+    one = _meant(incidents.unsettled(found), arguments.entry)
+    print(f"entry {one.entry} reported: {one.what}")
+    saying = Saying("recovered", (), {"what": arguments.what, "request": one.request})
     signing.sign(arguments, found, saying, roles=ROLES)
     return 0
+
+
+def _meant(standing: list[Incident], entry: int | None) -> Incident:
+    """Return the open incident of this entry, or the only one."""
+    named = [one for one in standing if entry in (None, one.entry)]
+    if not named:
+        what = "no incident is open" if entry is None else f"entry {entry} is no open incident"
+        raise CommandError(f"{what}; see `synthtrail incident list`")
+    if len(named) > 1:
+        entries = ", ".join(str(one.entry) for one in named)
+        raise CommandError(f"several incidents are open (entries {entries}): name one")
+    return named[0]

@@ -1,6 +1,6 @@
 """A disposal's certificate as one page to read, print and sign by hand; everything in it is from the certificate."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 
 from synthtrail.custody.certificate import Certificate, Hand
@@ -26,55 +26,60 @@ MEANS = {
 
 def page(made: Certificate, entry: int) -> str:
     """Return the page of the certificate that entry `entry` states."""
-    parts = [
-        "<h1>Certificate of disposal</h1>",
-        f"<p class=note>Fields after NIST SP 800-88r2. SHA-256 of the certificate <code>{made.digest.hex()}</code>, "
-        f"stated by entry {entry} of the ledger <code>{escape(made.ledger)}</code>.</p>",
-        "<h2>What was disposed of</h2>",
-        _table(
-            ("artifact", "kind", "class", "SHA-256"),
-            ((item.path, item.kind, item.artifact_class, _code(item.sha256)) for item in made.artifacts),
-        ),
-        _facts(
-            ("reason", escape(made.reason)),
-            ("approved by event", _code(made.approval)),
-            ("tool", escape(" ".join(made.tool))),
-            ("what becomes of the media", escape(made.destination)),
-        ),
-        "<h2>Copies, and what was done to each</h2>",
-        _table(
-            ("place", "locator", "form", "method", "medium"),
-            ((c.place, _code(c.locator), c.form, _method(c.method), c.media) for c in made.copies),
-        ),
-        *(f"<p class=note>{name}: {MEANS[name]}.</p>" for name in sorted({copy.method for copy in made.copies})),
-        "<h2>Keys destroyed</h2>",
-        _table(
-            ("key (public name)", "kind", "where", "method"),
-            ((_code(k.name), k.kind, k.place, k.method) for k in made.keys),
-        ),
-        "<p class=note>Overwriting reaches a file system that writes in place; snapshots, backups and media that "
-        "spread their writes may keep what was overwritten.</p>",
-        "<h2>Swept afterwards, by digest</h2>",
-        _table(
-            ("place", "outcome", "files", "bytes compared"),
-            ((s.place, _method(s.outcome), f"{s.files:,}", f"{s.bytes:,}") for s in made.sweeps),
-        ),
-        "<h2>What had been made from it</h2>",
-        _table(
-            ("artifact", "decision", "reason"),
-            ((_code(d.artifact), d.decision, d.reason) for d in made.descendants),
-        ),
-        "<h2>Who</h2>",
-        _facts(
-            ("carried out by", _hand(made.performed)),
-            ("verified by", f"{_hand(made.verified)}: {escape(made.verification)}"),
-        ),
-        "<div class=sign><div>carried out: name, date, signature</div>"
-        "<div>witnessed: name, date, signature</div></div>",
-    ]
+    parts = [*_what(made, entry), *_copies(made), *_afterwards(made), *_who(made)]
     title = f"Certificate of disposal {made.digest.hex()[:16]}"
     head = f"{HEAD}<title>{title}</title><style>{STYLE}</style>"
     return head + "\n".join(parts) + "</html>\n"
+
+
+def _what(made: Certificate, entry: int) -> Iterator[str]:
+    yield "<h1>Certificate of disposal</h1>"
+    yield (
+        f"<p class=note>Fields after NIST SP 800-88r2. SHA-256 of the certificate <code>{made.digest.hex()}</code>, "
+        f"stated by entry {entry} of the ledger <code>{escape(made.ledger)}</code>.</p>"
+    )
+    yield "<h2>What was disposed of</h2>"
+    rows = ((item.path, item.kind, item.artifact_class, _code(item.sha256)) for item in made.artifacts)
+    yield _table(("artifact", "kind", "class", "SHA-256"), rows)
+    yield _facts(
+        ("reason", escape(made.reason)),
+        ("approved by event", _code(made.approval)),
+        ("tool", escape(" ".join(made.tool))),
+        ("what becomes of the media", escape(made.destination)),
+    )
+
+
+def _copies(made: Certificate) -> Iterator[str]:
+    yield "<h2>Copies, and what was done to each</h2>"
+    copies = ((c.place, _code(c.locator), c.form, _method(c.method), c.media) for c in made.copies)
+    yield _table(("place", "locator", "form", "method", "medium"), copies)
+    for name in sorted({copy.method for copy in made.copies}):
+        yield f"<p class=note>{name}: {MEANS[name]}.</p>"
+    yield "<h2>Keys destroyed</h2>"
+    keys = ((_code(key.name), key.kind, key.place, key.method) for key in made.keys)
+    yield _table(("key (public name)", "kind", "where", "method"), keys)
+    yield (
+        "<p class=note>Overwriting reaches a file system that writes in place; snapshots, backups and media that "
+        "spread their writes may keep what was overwritten.</p>"
+    )
+
+
+def _afterwards(made: Certificate) -> Iterator[str]:
+    yield "<h2>Swept afterwards, by digest</h2>"
+    sweeps = ((s.place, _method(s.outcome), f"{s.files:,}", f"{s.bytes:,}") for s in made.sweeps)
+    yield _table(("place", "outcome", "files", "bytes compared"), sweeps)
+    yield "<h2>What had been made from it</h2>"
+    decided = ((_code(one.artifact), one.decision, one.reason) for one in made.descendants)
+    yield _table(("artifact", "decision", "reason"), decided)
+
+
+def _who(made: Certificate) -> Iterator[str]:
+    yield "<h2>Who</h2>"
+    verified = f"{_hand(made.verified)}: {escape(made.verification)}"
+    yield _facts(("carried out by", _hand(made.performed)), ("verified by", verified))
+    yield (
+        "<div class=sign><div>carried out: name, date, signature</div><div>witnessed: name, date, signature</div></div>"
+    )
 
 
 class Markup(str):

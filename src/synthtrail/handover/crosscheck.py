@@ -31,7 +31,7 @@ from typing import Any
 
 from synthtrail.custody.errors import CustodyError
 from synthtrail.custody.findings import Severity
-from synthtrail.handover import descent, pairs, places, retention, sealing, storing
+from synthtrail.handover import descent, pairs, places, retention, sealing, storing, telling
 from synthtrail.handover.connecting import connect
 from synthtrail.handover.descent import Making
 from synthtrail.storage.custodian import Custodian
@@ -109,7 +109,7 @@ def stores(found: Custodian, every: list[Making], endpoint: str | None) -> Itera
                 for item in store.names():
                     seen[item.name.partition("/")[0]].append(item.size)
         except (CustodyError, OSError) as error:
-            yield _finding("store-unreachable", url, str(error)[:200], "warning")
+            yield _finding("store-unreachable", url, telling.told(error), "warning")
             continue
         yield from _compared(found, url, stored, seen)
         for name in sorted(seen.keys() - known):

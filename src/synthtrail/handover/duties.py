@@ -1,4 +1,4 @@
-"""What is due, and when: reports on access, grants that end, retention, offers and proposals without an answer.
+"""What is due, and when: reports on access, grants that end, retention, what waits for an answer, open incidents.
 
 Each line has the date on which somebody ought to have acted; those before now are overdue. Nothing here decides
 anything: the ledger core judges what may still be said, `synthtrail verify` reports a retention that was overrun.
@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from synthtrail.custody import canonical
 from synthtrail.custody.record import Item
 from synthtrail.custody.state import State
-from synthtrail.handover import access, acting
+from synthtrail.handover import access, acting, incidents
 from synthtrail.storage.custodian import Custodian
 
 SOON = timedelta(days=30)
@@ -35,7 +36,7 @@ class Duty:
 
 def duties(found: Custodian, now: datetime) -> list[Duty]:
     """Return everything that is due, the oldest first."""
-    every = [*_reports(found), *_retentions(found), *_offers(found), *_requests(found)]
+    every = [*_reports(found), *_retentions(found), *_offers(found), *_requests(found), *_incidents(found)]
     return sorted(every)
 
 
@@ -84,6 +85,14 @@ def _requests(found: Custodian) -> Iterator[Duty]:
         for one in access.opened(found, event):
             when = access.moment(state.times[one.request.entry]) + ANSWER_WITHIN
             yield Duty(when, what, one.items[0].path, "steward", answering(event, one.items[0], state, one))
+
+
+def _incidents(found: Custodian) -> Iterator[Duty]:
+    """Each open incident; it is to be settled as soon as anything else is to be answered."""
+    for one in incidents.unsettled(found):
+        when = canonical.parse_time(one.at) + ANSWER_WITHIN
+        command = f'synthtrail incident close {one.entry} --what "..."'
+        yield Duty(when, f"the incident of entry {one.entry} is open", one.what, "operator, steward, auditor", command)
 
 
 WAITING = {

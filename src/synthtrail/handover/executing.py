@@ -19,12 +19,12 @@ from synthtrail.custody import certificate as certificates
 from synthtrail.custody.certificate import Certificate, Decision, DestroyedKey, Hand, Subject
 from synthtrail.custody.errors import CustodyError
 from synthtrail.custody.record import Item
-from synthtrail.handover import acting, disposal, halting, holds, places, shred, survey
+from synthtrail.handover import acting, disposal, halting, holds, places, shred, storing, survey, telling
 from synthtrail.handover import sweep as sweeping
 from synthtrail.handover.acting import Actor
 from synthtrail.handover.claims import claimed, copies_in_dvc
 from synthtrail.handover.connecting import connect
-from synthtrail.handover.journal import Journal, OnStep, room
+from synthtrail.handover.journal import Journal, OnStep, alone, room
 from synthtrail.handover.places import Unreached
 from synthtrail.handover.survey import StoredAt, Survey
 from synthtrail.handover.sweep import Copy, Memory, Swept, Wanted
@@ -78,10 +78,15 @@ def execute(
     `purge` deletes runs from the tracking database and says of each `deleted`, `absent`, or why not. Raises
     `UsageError` if the disposal is not approved, or held.
     """
-    with room(home().work(found.policy.origin)):
-        job = _begun(found, actor, items, purge, endpoint, on_step)
-    _draft(job).encode()
-    with room(job.journal.path):
+    path, approval = _unfinished(found, items) or _waiting(found, items)
+    subjects = list(disposal.statement_of(found, approval).subjects)
+    work = home().work(found.policy.origin)
+    with room(work), alone(work, [item.digest.hex() for item in subjects]):
+        if any(found.ledger.state.status(item.digest) != "disposed" for item in subjects):
+            holds.refuse(found, subjects)
+        journal = Journal(path, {"act": "dispose", "approval": approval}, on_step)
+        job = Job(found, actor, subjects, approval, journal, _surveyed(found, subjects, journal), endpoint, purge)
+        _draft(job).encode()
         with halting.truthful(found, actor, job.items, job.journal):
             _carry_out(job)
             _once(job, "time", lambda: {"at": canonical.format_time(datetime.now(UTC))})
@@ -108,23 +113,18 @@ def memory(origin: str) -> Memory:
     return Memory(home().state / home().work(origin).parent.name / "swept" / "memory.json")
 
 
-def _begun(
-    found: Custodian, actor: Actor, items: list[Item], purge: Purge, endpoint: str | None, on_step: OnStep
-) -> Job:
-    unfinished = _unfinished(found, items)
-    if unfinished is not None:
-        path, approval = unfinished
-    else:
-        approval, _ = disposal.waiting(found, "disposal-approved", items)
-        path = home().work(found.policy.origin) / f"dispose-{approval[:24]}.json"
-    subjects = list(disposal.statement_of(found, approval).subjects)
-    if any(found.ledger.state.status(item.digest) != "disposed" for item in subjects):
-        holds.refuse(found, subjects)
-    journal = Journal(path, {"act": "dispose", "approval": approval}, on_step)
+def _waiting(found: Custodian, items: list[Item]) -> tuple[Path, str]:
+    """Return where the disposal of `items`, which is approved, will be noted, and its approval."""
+    approval, _ = disposal.waiting(found, "disposal-approved", items)
+    return home().work(found.policy.origin) / f"dispose-{approval[:24]}.json", approval
+
+
+def _surveyed(found: Custodian, subjects: list[Item], journal: Journal) -> Survey:
+    """Step 1, unless it was taken before: nothing could be found out again later."""
     if not journal.has("survey"):
         journal.step("survey")
         journal.done("survey", **survey.make(found, subjects).to_json())
-    return Job(found, actor, subjects, approval, journal, Survey.from_json(journal.fact("survey")), endpoint, purge)
+    return Survey.from_json(journal.fact("survey"))
 
 
 def _unfinished(found: Custodian, items: list[Item]) -> tuple[Path, str] | None:
@@ -168,7 +168,7 @@ def _purged(job: Job) -> dict[str, Any]:
     try:
         return {"runs": dict(job.purge(job.root, job.survey.runs))}
     except Exception as error:
-        why = f"not reached: {type(error).__name__}: {str(error)[:200]}"
+        why = f"not reached: {type(error).__name__}: {telling.told(error)}"
         return {"runs": dict.fromkeys(job.survey.runs, why)}
 
 
@@ -232,6 +232,7 @@ def _wanted(job: Job) -> Wanted:
 def _emptied(job: Job, at: StoredAt) -> dict[str, str]:
     """Delete the ciphertext of an artifact from a store; where that cannot be reached, the key is gone all the same."""
     count = 0
+    storing.forget(job.found, bytes.fromhex(at.artifact), at.url)
     try:
         with connect(at.url, endpoint=job.endpoint) as store:
             for seen in list(store.names(f"{at.artifact}/")):
@@ -241,7 +242,7 @@ def _emptied(job: Job, at: StoredAt) -> dict[str, str]:
     except halting.HeldError:
         raise
     except (CustodyError, OSError) as error:
-        return asdict(at) | {"objects": str(count), "why": str(error)[:200]}
+        return asdict(at) | {"objects": str(count), "why": telling.told(error)}
     return asdict(at) | {"objects": str(count), "why": ""}
 
 
@@ -310,8 +311,7 @@ def _logged(job: Job, made: Certificate) -> int:
 
 def _told(job: Job, made: Certificate) -> None:
     """Tell the stages, and keep for later sweeps what sizes to look for."""
-    listed = {name.hex(): certificate for name, (_, certificate) in disposal.disposed(job.found).items()}
-    disposed.save(job.root / "ledger", listed)
+    disposed.load(job.root / "ledger")
     for key in job.survey.keys:
         if key.tombstone:
             disposed.bury(Path(key.tombstone), f"certificate {made.digest.hex()}", key.slot)

@@ -13,7 +13,7 @@ it is put beside it, and anyone can redo each step with `sha256sum`:
 
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -30,11 +30,12 @@ from synthtrail.handover.connecting import connect
 from synthtrail.handover.journal import room
 from synthtrail.handover.objects import ObjectStore, OnBytes, StoreError
 from synthtrail.handover.packs import Member, Pack, Unpacker
-from synthtrail.handover.sealing import Identity
+from synthtrail.handover.sealing import Hash, Identity
 from synthtrail.storage.custodian import Custodian
 from synthtrail.storage.files import flush_folder, staged_folder, write_bytes
 from synthtrail.storage.home import home
 
+Hashing = Callable[[], Hash]
 LISTS = "manifest.txt"
 SHARD_ROWS = 10_000  # items a shard, as `data.image` writes them
 
@@ -48,13 +49,14 @@ class Opened:
     identity: Identity
     manifest: bytes
     packs: list[Pack]
-    sums: dict[str, str]
+    sums: dict[str, tuple[Hashing, str]]
     on_bytes: OnBytes
 
     def unpack(self, pack: Pack, folder: Path, wanted: set[str] | None = None) -> None:
         """Write the files of `pack` (or only those `wanted`) below `folder`, decrypted and checked."""
         name = f"{self.item.digest.hex()}/{pack.key}"
-        if objects.digest(self.store, name, self.on_bytes)[0] != self.sums[pack.key]:
+        hashing, said = self.sums[pack.key]
+        if objects.digest(self.store, name, hashing, self.on_bytes)[0] != said:
             raise FormatError(f"{self.store.url}/{name} is not what was stored there", code="artifact-changed")
         unpacker = Unpacker(pack, partial(_opened_file, folder, wanted))
         with self.store.open(name) as sealed:
@@ -206,7 +208,7 @@ def _artifact(
         index = _index(store, item, identity)
         manifest = str(index["manifest"]).encode()
         _check_manifest(item, manifest)
-        sums = {pack["key"]: str(pack["sha256"]) for pack in index["packs"]}
+        sums = {pack["key"]: _sum(pack) for pack in index["packs"]}
         yield Opened(item, store, identity, manifest, storing.member_packs(index), sums, on_bytes)
 
 
@@ -219,6 +221,11 @@ def _index(store: ObjectStore, item: Item, identity: Identity) -> dict[str, Any]
             return dict(json.loads(plain.read()))
         except ValueError:
             raise StoreError(f"{store.url}/{name} is no index") from None
+
+
+def _sum(pack: dict[str, Any]) -> tuple[Hashing, str]:
+    """Return what an index says a pack's digest is, and of which kind; the first version had SHA-256."""
+    return (sealing.blake3, str(pack["blake3"])) if "blake3" in pack else (sha256, str(pack["sha256"]))
 
 
 def _check_manifest(item: Item, manifest: bytes) -> None:

@@ -189,9 +189,11 @@ def _execution(_found: Custodian, one: access.Open) -> _Waiting:
     return _Waiting("its disposal was approved and waits to be carried out", one.request.entry, saying, command)
 
 
-def _incident(_found: Custodian, one: access.Open) -> _Waiting:
+def _incident(found: Custodian, one: access.Open) -> _Waiting:
+    entry = one.request.entry
     saying = Saying("recovered", (), {"request": one.digest.hex(), "what": BLANK})
-    return _Waiting("an incident is open", one.request.entry, saying, (f"synthtrail show {one.request.entry}",))
+    notes = (f"reported by {one.request.actor}: {found.ledger.log.statement(entry).predicate['what']}",)
+    return _Waiting("an incident is open", entry, saying, _commands(f"incident close {entry}", what=BLANK), notes)
 
 
 _ANSWERS = {

@@ -17,17 +17,20 @@ be.
 """
 
 import errno
+import fcntl
 import json
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from synthtrail.custody.errors import StorageError
+from synthtrail.custody.errors import StorageError, UsageError
 from synthtrail.storage.files import write_json
 
 OnStep = Callable[[str], object]
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.EHOSTDOWN)
 
 
 class Journal:
@@ -80,12 +83,61 @@ class Journal:
 
 @contextmanager
 def room(what: Path) -> Iterator[None]:
-    """Turn a full disk into one line; raise everything else as it is."""
+    """Turn a full disk, or one that refuses or fails, into one line; raise everything else as it is."""
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in _FULL:
             raise StorageError(
                 f"{what}: {os.strerror(error.errno)}; make room and run the same command again: it goes on where it was"
             ) from None
+        if error.errno in _REFUSED:
+            raise StorageError(
+                f"{error.filename or what}: {os.strerror(error.errno)}; nothing was lost: see to it, "
+                "and run the same command again"
+            ) from None
         raise
+
+
+@contextmanager
+def alone(folder: Path, artifacts: Iterable[str]) -> Iterator[None]:
+    """Keep other acts off these artifacts (digests in hex) while this one goes on; raise `UsageError` if one is at it.
+
+    Two that stored one artifact would write each other's files; one that stored what another disposes of would leave
+    a copy behind. The lock ends with the process, whatever ends that.
+    """
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with ExitStack() as held:
+        for artifact in sorted(set(artifacts)):
+            held.enter_context(_locked(folder / f"{artifact[:32]}.lock", artifact))
+        yield
+
+
+@contextmanager
+def _locked(path: Path, artifact: str) -> Iterator[None]:
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UsageError(
+                    f"another command stores or disposes of {artifact[:16]}… right now; run this one when it has ended"
+                ) from None
+            if not _names(path, descriptor):
+                continue  # whoever had it has just unlinked it
+            try:
+                yield
+            finally:
+                path.unlink(missing_ok=True)
+            return
+        finally:
+            os.close(descriptor)
+
+
+def _names(path: Path, descriptor: int) -> bool:
+    """Tell whether `path` is still the file that is open as `descriptor`."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False

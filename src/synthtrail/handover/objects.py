@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol, TypeVar
 
 from synthtrail.custody.errors import LedgerError
+from synthtrail.handover import telling
 
 T = TypeVar("T")
 Memo = MutableMapping[str, Any]
@@ -81,9 +82,11 @@ def is_url(text: str) -> bool:
     return text.startswith("s3://")
 
 
-def digest(store: ObjectStore, name: str, on_bytes: OnBytes = lambda _: None) -> tuple[str, int]:
-    """Return SHA-256 in hex and size of an object, read back whole."""
-    state, size = sha256(), 0
+def digest(
+    store: ObjectStore, name: str, hashing: Callable[[], Any] = sha256, on_bytes: OnBytes = lambda _: None
+) -> tuple[str, int]:
+    """Return digest in hex (SHA-256 unless another is asked for) and size of an object, read back whole."""
+    state, size = hashing(), 0
     with store.open(name) as file:
         while block := file.read(CHUNK):
             state.update(block)
@@ -100,7 +103,7 @@ def patiently(what: str, attempt: Callable[[], T], pauses: tuple[float, ...] | N
         except (ConnectionError, TimeoutError) as error:
             if pause is None:
                 raise UnreachableError(
-                    f"{what} does not answer ({str(error)[:160] or type(error).__name__}); nothing was lost: "
+                    f"{what} does not answer ({telling.told(error, 160)}); nothing was lost: "
                     "run the same command again when it does"
                 ) from None
             time.sleep(pause)

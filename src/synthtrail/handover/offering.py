@@ -180,7 +180,7 @@ def _seal(found: Custodian, item: Item, recipient: str, target: Path) -> str:
 
     root, pack = _pack(found.root / item.path, item)
     with placed(target) as file:
-        return sealing.seal(packs.stream(root, pack), file, [recipient]).sha256
+        return sealing.seal(packs.stream(root, pack), file, [recipient], size=pack.size).digest
 
 
 def _pack(path: Path, item: Item) -> tuple[Path, packs.Pack]:

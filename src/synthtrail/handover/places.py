@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from synthtrail.custody.errors import CustodyError
+from synthtrail.handover import telling
 from synthtrail.handover.connecting import connect
 from synthtrail.handover.objects import ObjectStore
 from synthtrail.storage.files import flush_folder
@@ -223,13 +224,13 @@ def _remote(remote: Remote, stack: ExitStack, endpoint: str | None) -> Place | U
     shown = f"DVC remote {remote.name}"
     if "://" not in remote.url:
         inside = Path(remote.url)
-        return FolderPlace(shown, inside) if inside.is_dir() else Unreached(shown, f"{remote.url} is not there")
+        return FolderPlace(shown, inside) if inside.is_dir() else Unreached(shown, f"{tilde(inside)} is not there")
     try:
         store = stack.enter_context(connect(remote.url, endpoint=endpoint or remote.endpoint))
         next(iter(store.names()), None)
         return StorePlace(shown, store)
     except (CustodyError, OSError, ImportError) as error:
-        return Unreached(shown, str(error)[:200])
+        return Unreached(shown, telling.told(error))
 
 
 def _homes(origin: str) -> tuple[Path, ...]:

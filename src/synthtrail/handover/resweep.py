@@ -10,8 +10,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from synthtrail.custody.canonical import Value
+from synthtrail.custody.errors import CustodyError
 from synthtrail.custody.record import Item
-from synthtrail.handover import acting, descent, disposal, objects, pairs, places, storing, survey
+from synthtrail.handover import acting, descent, disposal, pairs, places, storing, survey, telling
 from synthtrail.handover import sweep as sweeping
 from synthtrail.handover.acting import Saying
 from synthtrail.handover.connecting import connect
@@ -141,8 +142,8 @@ def _stored(found: Custodian, items: Sequence[Item], endpoint: str | None) -> tu
             try:
                 with connect(url, endpoint=endpoint) as store:
                     count = sum(1 for _ in store.names(f"{item.digest.hex()}/"))
-            except (objects.StoreError, OSError) as error:
-                missed.append(f"{url}: {str(error)[:200]}")
+            except (CustodyError, OSError) as error:  # no credentials, for one
+                missed.append(f"{url}: {telling.told(error)}")
                 continue
             if count:
                 there.append(f"{url}/{item.digest.hex()[:16]}… ({count} objects)")

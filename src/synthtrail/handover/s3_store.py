@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import s3fs
-from botocore.exceptions import BotoCoreError, NoCredentialsError
+from botocore.exceptions import BotoCoreError, NoCredentialsError, ParamValidationError
 from fsspec.asyn import sync
 
 from synthtrail.custody.errors import UsageError
+from synthtrail.handover import telling
 from synthtrail.handover.objects import Memo, OnBytes, Seen, StoreError, patiently
 
 PART = 8 << 20
@@ -228,14 +229,16 @@ class S3Store:
             raise UsageError(
                 f"{self.url}: no credentials; set AWS_PROFILE, or AWS_ACCESS_KEY_ID and its secret"
             ) from None
+        except ParamValidationError as error:  # a name that no store could have
+            raise UsageError(f"{self.url}: {telling.told(error, 120)}; nothing was stored") from None
         except PermissionError as error:
-            raise StoreError(f"{self.url}: the store refuses these credentials: {str(error)[:160]}") from error
+            raise StoreError(f"{self.url}: the store refuses these credentials: {telling.told(error, 160)}") from error
         except BotoCoreError as error:
             raise ConnectionError(str(error)) from error
         except (ConnectionError, TimeoutError):
             raise
         except OSError as error:
-            raise StoreError(f"{self.url}: {str(error)[:200]}") from error
+            raise StoreError(f"{self.url}: {telling.told(error)}") from error
 
 
 class _Ranges(io.RawIOBase):

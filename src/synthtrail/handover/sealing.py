@@ -6,13 +6,15 @@
 identity has made every copy of the ciphertext unreadable: that is how a stored artifact is disposed of in places that
 cannot be reached any more.
 
-Everything is a stream in constant memory. One thread encrypts; a second one reads ahead and hashes the plaintext, a
-third writes the ciphertext, reads it back and hashes both, so that on two cores the encryption is the limit.
+Everything is a stream in constant memory. A short one is encrypted in this process, while one thread reads ahead and
+another writes; a long one in a process of its own (`handover.apart`), so that on two cores the encryption is the limit.
 
     >>> import io
     >>> identity = Identity.generate("ab" * 32)
     >>> sealed = io.BytesIO()
     >>> ciphertext = seal([b"a row of ", b"numbers"], sealed, [identity.recipient])
+    >>> ciphertext == Ciphertext(sha256(sealed.getvalue()).hexdigest(), len(sealed.getvalue()))
+    True
     >>> opened = io.BytesIO()
     >>> unseal(io.BytesIO(sealed.getvalue()), opened, identity)
     >>> opened.getvalue()
@@ -29,6 +31,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from synthtrail.custody.errors import DataError, UsageError
+from synthtrail.handover import apart
 from synthtrail.handover.background import Background, ahead, brisk
 from synthtrail.storage.files import write_bytes
 
@@ -43,10 +46,17 @@ class SealError(DataError):
 
 
 class Writer(Protocol):
-    """Where ciphertext or plaintext goes."""
+    """Where plaintext goes."""
 
     def write(self, data: bytes, /) -> object:
         """Take `data`."""
+
+
+class Sink(Protocol):
+    """Where ciphertext goes."""
+
+    def write(self, data: bytes | memoryview, /) -> object:
+        """Take `data`, which may be gone when this returns."""
 
 
 class Reader(Protocol):
@@ -58,10 +68,20 @@ class Reader(Protocol):
 
 @dataclass(frozen=True)
 class Ciphertext:
-    """What was written: SHA-256 in hex and size in bytes of the sealed object."""
+    """What was written: digest in hex (SHA-256 unless another was asked for) and size in bytes of the sealed object."""
 
-    sha256: str
+    digest: str
     size: int
+
+
+class Hash(Protocol):
+    """What `hashlib` and its like give."""
+
+    def update(self, data: bytes | memoryview, /) -> object:
+        """Take `data`."""
+
+    def hexdigest(self) -> str:
+        """Return the digest of everything taken."""
 
 
 @dataclass(frozen=True)
@@ -131,9 +151,17 @@ def identity_path(folder: Path, artifact: str) -> Path:
     return folder / f"{artifact}.age"
 
 
-def seal(plain: Iterable[bytes], out: Writer, recipients: Sequence[str]) -> Ciphertext:
+def seal(
+    plain: Iterable[bytes],
+    out: Sink,
+    recipients: Sequence[str],
+    *,
+    size: int = 0,
+    hashing: Callable[[], Hash] = sha256,
+) -> Ciphertext:
     """Encrypt the concatenation of `plain` to `recipients` (`age1…`), write it to `out`; return what was written.
 
+    `size` says how many bytes `plain` will give, if that is known: from `apart.WORTH` on, another process encrypts.
     Raises `SealError` for a recipient that is none, and whatever `plain` or `out` raise.
     """
     age = _age()
@@ -141,14 +169,24 @@ def seal(plain: Iterable[bytes], out: Writer, recipients: Sequence[str]) -> Ciph
         keys = [age.x25519.Recipient.from_str(recipient) for recipient in recipients]
     except (ValueError, age.RecipientError):
         raise SealError(f"not an age recipient: {recipients}") from None
-    state, size = sha256(), 0
+    state, written = hashing(), 0
 
-    def take(block: bytes) -> None:
-        nonlocal size
+    def take(block: bytes | memoryview) -> None:
+        nonlocal written
         state.update(block)
         out.write(block)
-        size += len(block)
+        written += len(block)
 
+    if size >= apart.WORTH and apart.possible():
+        apart.encrypt(plain, recipients, take)
+    else:
+        _encrypt_here(plain, keys, take)
+    return Ciphertext(state.hexdigest(), written)
+
+
+def _encrypt_here(plain: Iterable[bytes], keys: Sequence[Any], take: Callable[[bytes], None]) -> None:
+    """Encrypt in this process, beside a thread that reads ahead and one that has `take` see the ciphertext."""
+    age = _age()
     with brisk(), Background(take) as writing, ahead(plain) as blocks:
         source, target = _Source(blocks), _Blocks(writing.put)
         try:
@@ -158,7 +196,6 @@ def seal(plain: Iterable[bytes], out: Writer, recipients: Sequence[str]) -> Ciph
         target.flush()
     if source.fault is not None:  # the library takes an exception for the end of its input
         raise source.fault
-    return Ciphertext(state.hexdigest(), size)
 
 
 def unseal(sealed: Reader, out: Writer, identity: Identity) -> None:
@@ -175,12 +212,22 @@ def unseal(sealed: Reader, out: Writer, identity: Identity) -> None:
         raise source.fault
 
 
+def blake3() -> Hash:
+    """Return a new BLAKE3 state: a digest that costs a quarter of SHA-256, for ciphertext."""
+    found: Hash = _extra("blake3").blake3()
+    return found
+
+
 def _age() -> Any:
     """Return the library, which only those need who encrypt or decrypt."""
+    return _extra("pyrage")
+
+
+def _extra(module: str) -> Any:
     try:
-        return importlib.import_module("pyrage")
+        return importlib.import_module(module)
     except ModuleNotFoundError:
-        raise UsageError("encryption needs an extra: pip install 'synthtrail[store]'") from None
+        raise UsageError(f"encryption needs an extra ({module}): pip install 'synthtrail[store]'") from None
 
 
 def _explained(error: Exception, identity: Identity) -> Exception:

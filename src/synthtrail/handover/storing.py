@@ -1,7 +1,7 @@
 """Storing: an artifact, encrypted, in an object store, counted there and read back, and an entry that says so.
 
     <url>/<artifact>/00000.age …   packs of the artifact's files, each sealed to the artifact's own identity
-    <url>/<artifact>/index.age     sealed too: the manifest, and SHA-256 and size of every pack
+    <url>/<artifact>/index.age     sealed too: the manifest, and BLAKE3 and size of every pack
 
 1. The identity is minted, the plan written into a journal.
 2. Pack by pack: sealed (while sealed, each file is hashed and must be what the ledger says), sent, read back, noted.
@@ -14,24 +14,27 @@ parts that the store has. Nothing is logged before step 4 has held.
 """
 
 import json
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from synthtrail.custody import digest
+from synthtrail.custody import digest, transitions
 from synthtrail.custody.canonical import Value
 from synthtrail.custody.errors import ArtifactError, UsageError
 from synthtrail.custody.record import Item
 from synthtrail.handover import acting, objects, packs, pairs, sealing
 from synthtrail.handover.acting import Actor
 from synthtrail.handover.connecting import connect
-from synthtrail.handover.journal import Journal, OnStep, room
+from synthtrail.handover.journal import Journal, OnStep, alone, room
 from synthtrail.handover.objects import ObjectStore, OnBytes, StoreError
 from synthtrail.handover.packs import Member, Pack
 from synthtrail.handover.readback import written
-from synthtrail.handover.sealing import Ciphertext, Identity
+from synthtrail.handover.sealing import Ciphertext, Hash, Identity
 from synthtrail.storage.custodian import Custodian
 from synthtrail.storage.home import home
 
@@ -89,24 +92,31 @@ def store(
     manifest = manifest_of(found, item, path)
     root = path if item.files is not None else path.parent
     plan = packs.plan(packs.members(root, manifest), limit)
-    identity = sealing.mint(home().identities(found.policy.origin), item.digest.hex())
-    with connect(url, endpoint=endpoint) as target:
-        path_of_journal = journal_path(found, item, target.url)
-        known = (
-            None if path_of_journal.exists() else _already(found, item, target, [*(pack.key for pack in plan), INDEX])
-        )
-        if known is not None:
-            return known
-        journal = Journal(path_of_journal, _intent(item, target.url, plan), on_step)
-        aside = journal.path.with_suffix("")
-        job = Job(item, root, plan, manifest, identity, target, journal, aside, on_bytes)
+    work = home().work(found.policy.origin)
+    with room(path), alone(work, [item.digest.hex()]), connect(url, endpoint=endpoint) as target:
+        _storable(found, item)
+        noted = journal_path(found, item, target.url)
+        if not noted.exists():
+            known = _already(found, item, target, [*(pack.key for pack in plan), INDEX])
+            if known is not None:
+                return known
+        identity = sealing.mint(home().identities(found.policy.origin), item.digest.hex())
+        journal = Journal(noted, _intent(item, target.url, plan), on_step)
+        job = Job(item, root, plan, manifest, identity, target, journal, aside_of(noted), on_bytes)
         details = _prepared(job)
-        with room(path):
-            for pack in plan:
-                _deliver(job, pack.key, lambda pack=pack: packs.stream(root, pack, on_bytes))  # type: ignore[misc]
-            _deliver(job, INDEX, lambda: iter([_index(job)]))
+        for pack in plan:
+            _deliver(job, pack.key, pack.size, partial(packs.stream, root, pack, on_bytes))
+        _deliver(job, INDEX, 0, lambda: iter([_index(job)]))
         count, size = _counted(job)
         return _logged(found, actor, job, details, count, size)
+
+
+def _storable(found: Custodian, item: Item) -> None:
+    """Raise `UsageError` before anything is copied if the ledger would not let it be logged as stored."""
+    with found.ledger.transaction(datetime.now(UTC)) as tx:  # as it is now, not as it was when this began
+        state = tx.state.status(item.digest)
+    if transitions.after("stored", state=state) is None:
+        raise UsageError(f"{item.path} is {state}, so it cannot be stored any more; nothing was stored")
 
 
 def manifest_of(found: Custodian, item: Item, path: Path) -> bytes:
@@ -128,6 +138,29 @@ def journal_path(found: Custodian, item: Item, url: str) -> Path:
     """Return where the storing of `item` at `url` is noted while it goes on."""
     name = sha256(f"{item.digest.hex()} {url}".encode()).hexdigest()[:24]
     return home().work(found.policy.origin) / f"store-{name}.json"
+
+
+def aside_of(journal: Path) -> Path:
+    """Return the folder in which ciphertext waits until it has arrived."""
+    return journal.with_suffix("")
+
+
+def unfinished(found: Custodian, artifact: bytes) -> list[tuple[str, Path]]:
+    """Return the URLs at which a storing of the artifact was begun here and not ended, each with its journal."""
+    listed = []
+    for path in sorted(home().work(found.policy.origin).glob("store-*.json")):
+        noted = json.loads(path.read_bytes())
+        if noted["plan"]["artifact"] == artifact.hex() and "prepare" in noted["done"]:
+            listed.append((str(noted["plan"]["url"]), path))
+    return listed
+
+
+def forget(found: Custodian, artifact: bytes, url: str) -> None:
+    """Delete what a storing at `url` that did not end left on this machine."""
+    for place, path in unfinished(found, artifact):
+        if place == url:
+            shutil.rmtree(aside_of(path), ignore_errors=True)
+            path.unlink(missing_ok=True)
 
 
 def places(found: Custodian, artifact: bytes) -> list[tuple[str, str]]:
@@ -161,38 +194,43 @@ def _already(found: Custodian, item: Item, store: ObjectStore, keys: Sequence[st
 
 
 def _intent(item: Item, url: str, plan: Sequence[Pack]) -> dict[str, Any]:
-    return {"act": "store", "artifact": item.digest.hex(), "url": url, "packs": [(p.key, p.size) for p in plan]}
+    packed = [(pack.key, pack.size) for pack in plan]
+    return {"act": "store", "v": 2, "artifact": item.digest.hex(), "url": url, "packs": packed}
 
 
 def _prepared(job: Job) -> list[tuple[str, str]]:
     """Have the store ready, once: a bucket that this act created is not found to have existed when it goes on."""
     job.journal.step("prepare")
     if not job.journal.has("prepare"):
-        job.journal.done("prepare", details=job.store.prepare())
+        try:
+            job.journal.done("prepare", details=job.store.prepare())
+        except Exception:
+            job.journal.finish()  # nothing was begun at that place
+            raise
     return [(name, value) for name, value in job.journal.fact("prepare")["details"]]
 
 
-def _deliver(job: Job, key: str, plain: Callable[[], Iterator[bytes]]) -> None:
+def _deliver(job: Job, key: str, size: int, plain: Callable[[], Iterator[bytes]]) -> None:
     """Step 2 for one object: seal it unless a whole ciphertext waits, send it, read it back, note it."""
     if job.journal.has(key):
         return
     spool = job.store.spool(job.name(key), job.aside / key)
-    sealed = _sealed(job, key, spool, plain)
+    sealed = _sealed(job, key, spool, size, plain)
     job.journal.step(f"send {key}")
     memo = job.journal.memo.setdefault(key, {})
     job.store.put(job.name(key), spool, memo, job.journal.save, job.on_bytes)
     job.journal.step(f"check {key}")
     if objects.is_url(job.store.url):  # a folder was read back while it was written
-        if objects.digest(job.store, job.name(key)) != (sealed.sha256, sealed.size):
+        if objects.digest(job.store, job.name(key), _hashing(key)) != (sealed.digest, sealed.size):
             job.journal.value["done"].pop(f"seal {key}")
             job.journal.save()
             raise StoreError(f"{job.store.url}: {key} reads back differently; run the same command again")
         spool.unlink(missing_ok=True)
     job.journal.memo.pop(key, None)
-    job.journal.done(key, sha256=sealed.sha256, size=sealed.size)
+    job.journal.done(key, digest=sealed.digest, size=sealed.size)
 
 
-def _sealed(job: Job, key: str, spool: Path, plain: Callable[[], Iterator[bytes]]) -> Ciphertext:
+def _sealed(job: Job, key: str, spool: Path, size: int, plain: Callable[[], Iterator[bytes]]) -> Ciphertext:
     """Return the ciphertext at `spool`, made now or by a run that did not get further."""
     step = f"seal {key}"
     if job.journal.has(step):
@@ -205,9 +243,14 @@ def _sealed(job: Job, key: str, spool: Path, plain: Callable[[], Iterator[bytes]
             return known
     job.journal.step(step)
     with written(spool) as out:
-        made = sealing.seal(plain(), out, [job.identity.recipient])
-    job.journal.done(step, sha256=made.sha256, size=made.size)
+        made = sealing.seal(plain(), out, [job.identity.recipient], size=size, hashing=_hashing(key))
+    job.journal.done(step, digest=made.digest, size=made.size)
     return made
+
+
+def _hashing(key: str) -> Callable[[], Hash]:
+    """Return how an object is hashed: the index, whose digest stands in the ledger, with SHA-256."""
+    return sha256 if key == INDEX else sealing.blake3
 
 
 def _renamed(spool: Path, known: Ciphertext) -> bool:
@@ -217,7 +260,11 @@ def _renamed(spool: Path, known: Ciphertext) -> bool:
 
 def _index(job: Job) -> bytes:
     """Return what the index says: enough to find, check and unpack every file of the artifact."""
-    listed = [{"key": p.key, "files": len(p.members), **job.journal.fact(p.key)} for p in job.packs]
+    facts = [(pack, job.journal.fact(pack.key)) for pack in job.packs]
+    listed = [
+        {"key": pack.key, "files": len(pack.members), "blake3": fact["digest"], "size": fact["size"]}
+        for pack, fact in facts
+    ]
     value = {
         "v": 1,
         "artifact": job.item.digest.hex(),
@@ -250,7 +297,7 @@ def _counted(job: Job) -> tuple[int, int]:
 
 def _logged(found: Custodian, actor: Actor, job: Job, extra: list[tuple[str, str]], count: int, size: int) -> Stored:
     """Step 5: append `stored`, unless a run that was killed right after it did."""
-    index = job.journal.fact(INDEX)["sha256"]
+    index = job.journal.fact(INDEX)["digest"]
     details = {
         "objects": str(count),
         "bytes": str(size),

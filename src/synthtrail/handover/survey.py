@@ -157,12 +157,18 @@ def _salts(found: Custodian, every: list[Making], mine: Sequence[Making]) -> Ite
             if path.exists() and path not in seen:
                 seen.add(path)
                 tomb = disposed.tombstone(folder, slot, path.stem)
-                name = f"salt of {slot} {tomb.name[:16]}"
-                yield KeyAt(name, "salt", os.fspath(path), making.artifact.hex(), os.fspath(tomb), slot)
+                yield KeyAt(
+                    disposed.key_name(tomb, slot), "salt", os.fspath(path), making.artifact.hex(), os.fspath(tomb), slot
+                )
 
 
 def _stores(found: Custodian, items: Sequence[Item], keys: dict[str, str]) -> Iterator[StoredAt]:
+    """Where the ledger says that something was stored, and where a storing was begun that never got that far."""
     for item in items:
-        for url, key in storing.places(found, item.digest):
-            here = keys.get(item.digest.hex(), "")
+        here = keys.get(item.digest.hex(), "")
+        known = storing.places(found, item.digest)
+        for url, key in known:
             yield StoredAt(url, item.digest.hex(), here if here == key else "")
+        for url, _ in storing.unfinished(found, item.digest):
+            if url not in dict(known):
+                yield StoredAt(url, item.digest.hex(), here)

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from synthtrail.custody.errors import CustodyError
+from synthtrail.handover import telling
 from synthtrail.handover.places import Candidate, Place, Unreached
 from synthtrail.storage.files import write_bytes
 
@@ -108,7 +109,7 @@ def sweep(place: Place | Unreached, wanted: Wanted, memory: Memory | None = None
             if found in wanted.digests:
                 made.copies.append(_copy(place, candidate, found, wanted.digests[found]))
     except (CustodyError, OSError) as error:
-        made.why = str(error)[:200] or type(error).__name__
+        made.why = telling.told(error)
     return made
 
 

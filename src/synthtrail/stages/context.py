@@ -48,7 +48,7 @@ class Context:
         """Return the salts for what this stage makes from the input with digest `made_from`."""
         if data_class == "public":
             return no_salt
-        return salts_for(salt_folder(shared_root()), self.slot, made_from)
+        return salts_for(salt_folder(shared_root()), self.slot, made_from, shared_root() / FOLDER)
 
     def salts_from(self, made_from: Path) -> Salts:
         """Return the salts for what this stage makes from the artifact at `made_from`."""

@@ -1,50 +1,95 @@
 """What was disposed of and may not be made again, in a form that a stage can read in a millisecond.
 
-`ledger/disposed.txt` has a line for each artifact: its digest, and that of the certificate. It is derived from the
-ledger and rewritten with every disposal; whoever deletes it gains nothing, since the ledger refuses the artifact when
-it is to be signed. Salts are refused sooner: where a salt key was destroyed, a *tombstone* keeps another from being
-minted for this slot and input, or the same rows, or the same model, would come back under another digest. It is taken
-away by an override alone, which is an entry of the ledger with a name under it (`synthtrail dispose allow`).
+`ledger/disposed.txt` says it, up to some size of the ledger:
 
-    >>> parse("00" * 32 + " " + "11" * 32 + "\\n")["00" * 32][:4]
+    size 412
+    <artifact> <certificate>
+    salt <first half of a tombstone's name> <slot>
+
+It is derived from the ledger's entries and brought up to date by whoever reads it, so a machine that has only the
+ledger refuses too; whoever deletes it gains nothing. Signatures are not verified here: `synthtrail verify` does that.
+
+Salts are refused sooner than artifacts: where a salt key was destroyed, another must not be minted for this slot and
+input, or the same rows, or the same model, would come back under another digest. `disposal-executed` names the keys
+that were destroyed; until it is logged, a *tombstone* in the key store says so. Both are overruled by an entry of the
+ledger alone, with a name under it (`synthtrail dispose allow`).
+
+    >>> parse("size 9\\n" + "00" * 32 + " " + "11" * 32 + "\\n").artifacts["00" * 32][:4]
     '1111'
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
-from synthtrail.custody import digest
-from synthtrail.custody.errors import UsageError
+from synthtrail.custody import digest, dsse, entry, note, statement, tiles
+from synthtrail.custody.bundles import FolderReader
+from synthtrail.custody.errors import DataError, UsageError
+from synthtrail.custody.statement import Statement
 from synthtrail.storage.files import write_text
 
 LIST = "disposed.txt"
 TOMBSTONES = "destroyed"
+TOLD = 16  # digits of a tombstone's name that the ledger tells
+ALLOWED = "what was disposed of may be made again"
+_KEY = re.compile(rf"salt of (\S+) ([0-9a-f]{{{TOLD}}})")
 
 
 class DisposedError(UsageError):
     """What was disposed of would come back."""
 
 
-def load(ledger: Path) -> dict[str, str]:
-    """Return the certificate's digest for each artifact that the list in the ledger's folder names."""
+@dataclass(frozen=True)
+class Disposed:
+    """What the first `size` entries say: artifact to certificate, and (tombstone, slot) of each destroyed salt key."""
+
+    size: int = 0
+    artifacts: dict[str, str] = field(default_factory=dict)
+    salts: frozenset[tuple[str, str]] = frozenset()
+
+
+def load(ledger: Path) -> Disposed:
+    """Return what the ledger in this folder says was disposed of; nothing if there is none.
+
+    Where its entries cannot be read, what was known before counts: `synthtrail verify` says what is wrong with them.
+    """
     path = ledger / LIST
-    return parse(path.read_text(encoding="ascii")) if path.exists() else {}
+    known = parse(path.read_text(encoding="ascii")) if path.exists() else Disposed()
+    try:
+        size = _size(ledger)
+        if known.size == size:
+            return known
+        found = _after(known if known.size < size else Disposed(), ledger, size)
+    except (DataError, FileNotFoundError):
+        return known
+    with suppress(OSError):  # a ledger that may only be read
+        write_text(path, encode(found))
+    return found
 
 
-def parse(text: str) -> dict[str, str]:
-    """Return artifact to certificate."""
-    return {line[:64]: line[65:] for line in text.splitlines()}
+def parse(text: str) -> Disposed:
+    """Return what a list says; the first version had neither size nor salts, so it is derived again."""
+    head, *lines = text.splitlines() or [""]
+    if not head.startswith("size "):
+        return Disposed()
+    salts = (tuple(line.split(" ")[1:]) for line in lines if line.startswith("salt "))
+    named = {line[:64]: line[65:] for line in lines if not line.startswith("salt ")}
+    return Disposed(int(head[5:]), named, frozenset((told, slot) for told, slot in salts))
 
 
-def save(ledger: Path, listed: Mapping[str, str]) -> None:
-    """Write the list."""
-    write_text(ledger / LIST, "".join(f"{artifact} {listed[artifact]}\n" for artifact in sorted(listed)))
+def encode(found: Disposed) -> str:
+    """Return the list as text."""
+    named = [f"{artifact} {found.artifacts[artifact]}" for artifact in sorted(found.artifacts)]
+    salts = [f"salt {told} {slot}" for told, slot in sorted(found.salts)]
+    return "".join(f"{line}\n" for line in (f"size {found.size}", *named, *salts))
 
 
 def refuse(ledger: Path, made: Path, shown: Path) -> None:
     """Raise `DisposedError` if the file or folder `made`, which is to become `shown`, was disposed of."""
-    listed = load(ledger)
+    listed = load(ledger).artifacts
     if not listed:
         return
     found = digest.artifact(made).sha256
@@ -60,6 +105,11 @@ def tombstone(salts: Path, slot: str, input_digest: str) -> Path:
     return salts / TOMBSTONES / sha256(f"{slot} {input_digest}".encode()).hexdigest()
 
 
+def key_name(tomb: Path, slot: str) -> str:
+    """Return what the ledger calls a salt key that was destroyed."""
+    return f"salt of {slot} {tomb.name[:TOLD]}"
+
+
 def bury(path: Path, why: str, slot: str) -> None:
     """Write the tombstone at `path`: by what a salt key of `slot` was destroyed."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -72,12 +122,52 @@ def buried(salts: Path, slot: str) -> list[Path]:
     return [path for path in every if path.read_text(encoding="ascii").splitlines()[1:] == [slot]]
 
 
-def refuse_salt(salts: Path, slot: str, input_digest: str) -> None:
-    """Raise `DisposedError` if the salt key of this slot and input was destroyed."""
+def refuse_salt(salts: Path, slot: str, input_digest: str, ledger: Path | None = None) -> None:
+    """Raise `DisposedError` if the salt key of this slot and input was destroyed, here or as the ledger says."""
     path = tombstone(salts, slot, input_digest)
     if path.exists():
         why = path.read_text(encoding="ascii").splitlines()[0]
-        raise DisposedError(
-            f"{slot}: what it makes from this input was disposed of ({why}); nothing was made. Give the experiment "
-            f"another name, or have a steward say why it may be made again: synthtrail dispose allow {slot} --reason …"
-        )
+    elif ledger is not None and (path.name[:TOLD], slot) in load(ledger).salts:
+        why = "as the ledger says"
+    else:
+        return
+    raise DisposedError(
+        f"{slot}: what it makes from this input was disposed of ({why}); nothing was made. Give the experiment "
+        f"another name, or have a steward say why it may be made again: synthtrail dispose allow {slot} --reason …"
+    )
+
+
+def _size(ledger: Path) -> int:
+    text, _ = note.parse(FolderReader(ledger).read("checkpoint"))
+    return note.parse_checkpoint(text).size
+
+
+def _after(known: Disposed, ledger: Path, size: int) -> Disposed:
+    """Return what is known when the entries from `known.size` on have been read too."""
+    artifacts, salts = dict(known.artifacts), set(known.salts)
+    for said in _statements(ledger, known.size, size):
+        details = _details(said)
+        if said.act.event == "disposal-executed":
+            artifacts |= {item.digest.hex(): str(said.predicate["certificate"]) for item in said.subjects}
+            named = (_KEY.fullmatch(value) for name, value in details if name == "key")
+            salts |= {(match[2], match[1]) for match in named if match}
+        elif str(said.predicate["what"]).startswith(ALLOWED):
+            allowed = {value for name, value in details if name == "slot"}
+            salts = {(told, slot) for told, slot in salts if slot not in allowed}
+    return Disposed(size, artifacts, frozenset(salts))
+
+
+def _statements(ledger: Path, start: int, end: int) -> Iterator[Statement]:
+    """Yield what the entries say that bear on this; the others are looked at, not read."""
+    for data in tiles.read_entries(FolderReader(ledger).read, start, end, end):
+        payload = dsse.parse(entry.parse(data).envelope).payload
+        if b"/custody/disposal-executed/" in payload or b"/custody/incident/" in payload:
+            said = statement.read(payload)
+            if said.act.event in ("disposal-executed", "incident"):
+                yield said
+
+
+def _details(said: Statement) -> list[tuple[str, str]]:
+    found = said.predicate["details"]
+    listed = found if isinstance(found, list) else []
+    return [(str(pair["name"]), str(pair["value"])) for pair in listed if isinstance(pair, dict)]

@@ -30,15 +30,15 @@ def no_salt(_name: str) -> None:
     """Salts of a public artifact: none."""
 
 
-def salts_for(folder: Path, slot: str, input_digest: str) -> Salts:
+def salts_for(folder: Path, slot: str, input_digest: str, ledger: Path | None = None) -> Salts:
     """Return the salts of what `slot` makes from the input with this digest; their key is minted on first use.
 
     `folder` is the key store's folder of salt keys; a key is a file of 32 random bytes, mode 0600. Raises
-    `DisposedError` where the key was destroyed.
+    `DisposedError` where the key was destroyed, here or, as `ledger` says, on another machine.
     """
     path = folder / slot / f"{input_digest}.salt"
     if not path.exists():
-        refuse_salt(folder, slot, input_digest)
+        refuse_salt(folder, slot, input_digest, ledger)
         write_bytes(path, secrets.token_bytes(SIZE), mode=0o600)
     key = path.read_bytes()
     return lambda name: salt_from_key(key, name)

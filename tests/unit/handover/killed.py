@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from synthtrail.handover import acting, executing, storing
+from synthtrail.handover import acting, apart, executing, storing
 from synthtrail.handover.journal import OnStep
 from tests.unit.handover.lab import XDG, Lab, open_lab, private
 from tests.unit.handover.local_s3 import s3_server
@@ -109,7 +109,8 @@ def moved(base: Path) -> Lab:
 
 
 def store(lab: Lab, base: Path, on_step: OnStep) -> None:
-    """Store the raw data in a folder, in two packs."""
+    """Store the raw data in a folder, in two packs, each encrypted by a process of its own."""
+    apart.WORTH = 1
     item, path = storing.where(lab.custodian, "data/iris/raw")
     storing.store(lab.custodian, lab.operator, item, path, str(base / "store"), limit=1000, on_step=on_step)
 

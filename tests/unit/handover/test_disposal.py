@@ -115,6 +115,22 @@ def test_a_key_that_survives_is_an_alarm(lab: Lab, tmp_path: Path, capsys: pytes
     assert "erasure-fake" in capsys.readouterr().out
 
 
+def test_a_store_without_credentials_does_not_stop_a_sweep(
+    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is a place that was not reached; the others are looked through, and that is what is logged."""
+    lab.run("store", "data/iris/report", "--to", str(tmp_path / "store"))
+    dispose(lab, "data/iris/report")
+
+    def refused(url: str, **_: object) -> None:
+        raise UsageError(f"{url}: no credentials")
+
+    monkeypatch.setattr("synthtrail.handover.resweep.connect", refused)
+    lab.run("dispose", "verify", "--as", "operator", "--yes")
+    assert "not reached: " in capsys.readouterr().out
+    assert lab.events()[-1] == "disposal-verified"
+
+
 def test_every_descendant_needs_a_decision(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
     """Without one the request is refused and names them; what is kept stays, and the certificate says why."""
     said = refusal(lab, capsys, "dispose", "request", "data/iris/train", "--reason", "x", "--yes")
@@ -183,6 +199,41 @@ def test_a_stage_refuses_what_was_disposed_of(lab: Lab) -> None:
     with pytest.raises(DisposedError, match=made.digest.hex()):
         salts_for(folder, "ward/ingest", "5" * 64)
     salts_for(folder, "ward/ingest", "6" * 64)  # another source is another matter
+
+
+def test_a_machine_that_has_only_the_ledger_refuses_too(lab: Lab) -> None:
+    """No list, no tombstone, no key: artifacts and salts are refused as the entries say, until a steward allows it."""
+    folder, ledger = home().salts(lab.custodian.policy.origin), lab.root / "ledger"
+    salts_for(folder, "ward/ingest", "5" * 64)
+    lab.make("ward", data_class="confidential")
+    kept = lab.root.parent / "kept"
+    shutil.copytree(lab.root / "data/ward/raw", kept)
+    made = dispose(lab, "data/ward/raw")
+    shutil.rmtree(folder)
+    (ledger / disposed.LIST).unlink()
+    with pytest.raises(DisposedError, match=made.digest.hex()):
+        disposed.refuse(ledger, kept, lab.root / "data/ward/raw")
+    with pytest.raises(DisposedError, match="as the ledger says"):
+        salts_for(folder, "ward/ingest", "5" * 64, ledger)
+    listed = disposed.load(ledger)
+    assert listed.size == len(lab.events())
+    assert disposed.parse(disposed.encode(listed)) == listed
+    (ledger / disposed.LIST).write_text(f"{'0' * 64} {'1' * 64}\n", encoding="ascii")  # as the first version wrote it
+    assert disposed.load(ledger) == listed
+    salts_for(folder, "ward/ingest", "6" * 64, ledger)
+    lab.run("dispose", "allow", "ward/ingest", "--reason", "a mistake", "--as", "ada", "--yes")
+    salts_for(folder, "ward/ingest", "5" * 64, ledger)
+    assert disposed.load(ledger).artifacts == listed.artifacts
+
+
+def test_a_ledger_that_cannot_be_read_leaves_what_was_known(lab: Lab) -> None:
+    """A stage is not where a damaged ledger is explained; what it knew it still refuses."""
+    dispose(lab, "data/iris/report")
+    known = disposed.load(lab.root / "ledger")
+    lab.run("incident", "report", "something else", "--as", "operator", "--yes")
+    shutil.rmtree(lab.root / "ledger/tile/entries")
+    assert disposed.load(lab.root / "ledger") == known
+    assert known.artifacts
 
 
 def test_a_store_that_cannot_be_reached_is_certified_as_what_it_is(lab: Lab, tmp_path: Path) -> None:

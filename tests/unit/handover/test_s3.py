@@ -14,6 +14,7 @@ from synthtrail.handover import objects, pairs, storing
 from synthtrail.handover.connecting import connect
 from synthtrail.handover.objects import StoreError, UnreachableError
 from synthtrail.handover.s3_store import PART, S3Store
+from synthtrail.storage.home import home
 from tests.unit.handover.lab import Lab, noise
 from tests.unit.handover.local_s3 import s3_server
 
@@ -105,6 +106,19 @@ def test_every_version_is_deleted(store: S3Store, tmp_path: Path) -> None:
     store.call("delete_object", Key="pre/fix/file")
     assert store.delete("file") == 4  # three versions and a marker
     assert not store.call("list_object_versions", Prefix="pre/fix/file").get("Versions")
+
+
+@pytest.mark.parametrize("bucket", ["Bad_Bucket!!", "ab"])
+def test_a_name_that_no_bucket_can_have_is_refused_at_once(
+    bucket: str, lab: Lab, server: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is not taken for a store that does not answer, and nothing is left of the attempt."""
+    del server
+    lab.run("store", "data/iris/raw", "--to", f"s3://{bucket}/x", code=2)
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "does not answer" not in said
+    assert not list(home().work(lab.custodian.policy.origin).iterdir())
 
 
 def test_a_store_that_does_not_answer_is_one_clear_error(

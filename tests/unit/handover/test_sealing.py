@@ -59,7 +59,7 @@ def sealed(plain: bytes, *identities: Identity) -> bytes:
     made = sealing.seal(
         [plain[n : n + 70_000] for n in range(0, len(plain), 70_000)], out, [i.recipient for i in identities]
     )
-    assert (made.sha256, made.size) == (hashlib.sha256(out.getvalue()).hexdigest(), len(out.getvalue()))
+    assert (made.digest, made.size) == (hashlib.sha256(out.getvalue()).hexdigest(), len(out.getvalue()))
     return out.getvalue()
 
 

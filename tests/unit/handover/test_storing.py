@@ -1,8 +1,10 @@
 """Storing in a folder and fetching back: what is logged, what is refused, and what is left when it fails."""
 
 import errno
+import json
 import os
 import shutil
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -87,6 +89,36 @@ def test_what_was_changed_in_the_store_is_not_fetched(lab: Lab, tmp_path: Path) 
     assert not list(tmp_path.glob(".again*"))
 
 
+def test_what_the_first_version_stored_is_fetched(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its index had SHA-256 of each pack where there is BLAKE3 now."""
+    with monkeypatch.context() as before:
+        before.setattr("synthtrail.handover.sealing.blake3", sha256)
+        put(lab, tmp_path / "store")
+    parse = json.loads
+
+    def older(data: bytes) -> object:
+        value = parse(data)
+        for pack in value.get("packs", []):
+            pack["sha256"] = pack.pop("blake3")
+        return value
+
+    monkeypatch.setattr("synthtrail.handover.fetching.json.loads", older)
+    fetching.fetch(lab.custodian, lab.made["iris/generate"], tmp_path / "again")
+    assert (tmp_path / "again/part-001.bin").read_bytes() == noise("iris generate 1", 1000)
+
+
+def test_a_link_in_the_place_of_an_object_leads_nowhere(lab: Lab, tmp_path: Path) -> None:
+    """Who may write to a shared store cannot have another file overwritten."""
+    folder = tmp_path / "store" / lab.made["iris/generate"].digest.hex()
+    folder.mkdir(parents=True)
+    (tmp_path / "precious").write_text("mine", encoding="utf-8")
+    (folder / "00000.age.part").symlink_to(tmp_path / "precious")
+    (folder / "00001.age").symlink_to(tmp_path / "precious")
+    put(lab, tmp_path / "store")
+    assert (tmp_path / "precious").read_text(encoding="utf-8") == "mine"
+    fetching.fetch(lab.custodian, lab.made["iris/generate"], tmp_path / "again")
+
+
 def test_one_file_is_fetched_and_proved_singly(lab: Lab, tmp_path: Path) -> None:
     """Only its pack is read: another pack may even be gone; what proves it lies beside it."""
     put(lab, tmp_path / "store")
@@ -128,6 +160,24 @@ def test_a_full_disk_is_one_line_and_loses_nothing(
     assert lab.events()[-1] == "stored"
 
 
+@pytest.mark.parametrize("code", [errno.EROFS, errno.EACCES, errno.EIO])
+def test_a_disk_that_refuses_or_fails_is_one_line(
+    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], code: int
+) -> None:
+    """Where, why, and what to do; nothing is logged."""
+
+    def refusing(*_: object) -> int:
+        raise OSError(code, os.strerror(code))
+
+    with monkeypatch.context() as patched:
+        patched.setattr("synthtrail.handover.readback.os.write", refusing)
+        lab.run("store", "data/iris/synthetic", "--to", str(tmp_path / "store"), code=2)
+    said = capsys.readouterr().err
+    assert f"{os.strerror(code)}; nothing was lost: see to it, and run the same command again" in said
+    assert lab.events()[-1] == "validated"
+    lab.run("store", "data/iris/synthetic", "--to", str(tmp_path / "store"))
+
+
 def test_a_folder_that_lies_about_what_was_written_is_noticed(
     lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -153,6 +203,7 @@ def test_an_unwritable_place_is_refused_before_anything(lab: Lab, tmp_path: Path
     (tmp_path / "file").write_text("x", encoding="utf-8")
     with pytest.raises(StoreError, match="nothing was stored"):
         put(lab, tmp_path / "file/inner")
+    assert not list(home().work(lab.custodian.policy.origin).iterdir())
 
 
 def test_a_changed_kept_manifest_is_not_believed(lab: Lab) -> None:

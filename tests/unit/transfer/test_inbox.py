@@ -135,6 +135,30 @@ def test_everything_that_runs_out_is_due(pair: Pair, monkeypatch: pytest.MonkeyP
         assert any(words in line for line in lines), lines
 
 
+def test_an_open_incident_awaits_whoever_may_settle_it(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With what was reported and the command that closes it; after two weeks it is overdue; closed, it is gone."""
+    a = pair.a
+    a.run("incident", "report", "laptop lost", "--as", "bob", "--yes")
+    entry = len(a.events()) - 1
+    for who in ("bob", "ada"):
+        assert "an incident is open: the ledger" in tasks(a, who)
+    said = a.run("inbox", "--as", "ada").out
+    assert "laptop lost" in said
+    assert f'synthtrail incident close {entry} --what "' in said
+    assert f"the incident of entry {entry} is open: laptop lost" in a.run("due").out
+    now = datetime.now(UTC)
+    later(monkeypatch, now + timedelta(days=15), due)
+    assert "OVERDUE" in a.run("due", code=1).out
+    later(monkeypatch, now, due)
+    a.run("incident", "report", "laptop found", "--as", "bob", "--yes")
+    assert "several incidents are open" in a.refused("incident", "close", "--what", "x", "--as", "ada", "--yes")
+    a.run("incident", "close", str(entry), "--what", "all keys revoked", "--as", "ada", "--yes")
+    a.run("incident", "close", "--what", "the same laptop", "--as", "ada", "--yes")
+    assert tasks(a, "ada") == []
+    assert "incident" not in a.run("due", "--all").out
+    assert "no incident is open" in a.refused("incident", "close", "--what", "x", "--as", "ada", "--yes")
+
+
 def test_the_page_escapes_what_the_ledger_holds(pair: Pair) -> None:
     """A purpose with markup in it is text on the page."""
     a = pair.a

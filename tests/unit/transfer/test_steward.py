@@ -36,6 +36,8 @@ def test_the_stewards_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert "content follows" in next(out for line, out in said.items() if " offer " in line)
     assert "level A" in said["synthtrail verify"]
     assert "a report on progress and use" in said["synthtrail due"]
+    assert "an incident is open" in said["synthtrail inbox --as bob"]
+    assert "0 open incidents" in said["synthtrail incident list"]
 
 
 def test_every_command_of_the_page_exists_and_is_run() -> None:

@@ -183,7 +183,7 @@ def test_another_content_under_the_same_offer_is_refused(pair: Pair) -> None:
     )
     recipient = people.recipient_of(pair.a.custodian, offering.receiver(pair.a.custodian, "Hospital B").name)
     with (pair.folder / "content.tar.age").open("wb") as file:
-        sealed = sealing.seal(packs.stream(other, pack), file, [recipient]).sha256
+        sealed = sealing.seal(packs.stream(other, pack), file, [recipient]).digest
     what = parcel.pointer(pair.folder)
     parcel.write_pointer(pair.folder, parcel.Pointer(what.ledger, what.offer, sealed))
     assert "was offered; refuse it" in pair.b.refused("accept", str(pair.folder), "--yes")
