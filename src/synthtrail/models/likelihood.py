@@ -50,6 +50,9 @@ class Likelihood(nn.Module):
         """Return the loss on `size` rows."""
         raise NotImplementedError
 
+    def begin(self, step: int) -> None:
+        """Be told that step number `step` (from 0) comes."""
+
     def judge(self, network: nn.Module) -> Tensor:
         """Return the loss of `network` on the rows held back, with the same draws each time."""
         raise NotImplementedError
@@ -57,7 +60,10 @@ class Likelihood(nn.Module):
 
 @dataclass(frozen=True)
 class LikelihoodSchedule:
-    """How long and how fast: at most `steps` steps of `batch` rows, AdamW, a cosine after a short warm-up."""
+    """How long and how fast: at most `steps` steps of `batch` rows, AdamW, a cosine after a short warm-up.
+
+    Within the first `unjudged` steps nothing is checked.
+    """
 
     steps: int
     batch: int
@@ -69,6 +75,7 @@ class LikelihoodSchedule:
     check_every: int = 100
     patience: int = 10
     threads: int = 1
+    unjudged: int = 0
 
     def share(self, step: int) -> float:
         """Return the share of the learning rate that step number `step` (from 0) has."""
@@ -77,16 +84,20 @@ class LikelihoodSchedule:
 
 
 def maximise(
-    objective: Likelihood, schedule: LikelihoodSchedule, training: Training, sample: Sample
+    objective: Likelihood,
+    schedule: LikelihoodSchedule,
+    training: Training,
+    sample: Sample,
+    loop: "Loop | None" = None,
 ) -> dict[str, Tensor]:
-    """Train; return the moving average of the weights at its best check, on the CPU.
+    """Train, by another `loop` if one is given; return the moving average of the weights at its best check, on the CPU.
 
     Raises `TrainingError` when losses are no longer finite.
     """
     journal = Journal(training)
     fresh = {"rows": objective.rows, "held": objective.held, **objective.state_dict()}
     checkpoint = Checkpoint.named(fresh, f"{schedule} {training.seed} {objective}", training, journal)
-    module = Maximum(objective, schedule, journal, sample)
+    module = (loop or Maximum)(objective, schedule, journal, sample)
     module.resume(checkpoint.restore(module.state()) if checkpoint else 0)
     callbacks: list[Callback] = [Bar(schedule.steps)] if training.progress and Console(stderr=True).is_terminal else []
     if checkpoint:
@@ -157,8 +168,8 @@ class Maximum(LightningModule):
         del batch, batch_index
         if self.over:  # a turn that Lightning had fetched already
             return
-        for group in self.adam.param_groups:
-            group["lr"] = self.schedule.rate * self.schedule.share(self.done)
+        self._slow_down()
+        self.objective.begin(self.done)
         seed = self.journal.training.seed
         with torch.random.fork_rng(devices=[]):  # dropout draws from torch's own generator
             torch.manual_seed(mixed(seed, self.done))
@@ -167,6 +178,10 @@ class Maximum(LightningModule):
         self._average(self.done)
         self.done += 1
         self._look(loss, norm)
+
+    def _slow_down(self) -> None:
+        for group in self.adam.param_groups:
+            group["lr"] = self.schedule.rate * self.schedule.share(self.done)
 
     def _descend(self, loss: Tensor) -> Tensor:
         """Take the optimiser's step; return the gradient's norm."""
@@ -186,14 +201,16 @@ class Maximum(LightningModule):
         """Check, report and show this step, as far as it is time."""
         last = self.done == self.schedule.steps
         figures = {"loss": loss.detach(), "gradient_norm": norm}
-        if last or self.done % self.schedule.check_every == 0:
+        if last or (self.done % self.schedule.check_every == 0 and self.done > self.schedule.unjudged):
             figures["held_loss"] = self._check()
         if last or self.over or self.done % self.journal.training.log_every == 0:
             self._report({name: float(value) for name, value in figures.items()})
         if self.over or self.done in self.shown:
-            network = copy.deepcopy(self.best if self.over else self.average).cpu()
-            self.journal.show(self.done, self.schedule.steps, self.sample(network))
+            self._show(self.best if self.over else self.average)
         self.trainer.should_stop = self.over
+
+    def _show(self, network: nn.Module) -> None:
+        self.journal.show(self.done, self.schedule.steps, self.sample(copy.deepcopy(network).cpu()))
 
     @torch.no_grad()
     def _check(self) -> Tensor:
@@ -215,6 +232,10 @@ class Maximum(LightningModule):
         """Return what a checkpoint must hold."""
         parts = {"network": self.objective.network, "average": self.average, "best": self.best, "checks": self.checks}
         return State(parts, [self.adam])
+
+
+Loop = Callable[[Any, LikelihoodSchedule, Journal, Sample], Maximum]
+"""Makes the module that trains an objective, by default `Maximum`."""
 
 
 class Checks(nn.Module):

@@ -46,8 +46,20 @@ class Noisy:
     deviation: float
 
 
+@dataclass(frozen=True)
+class Taken:
+    """A noisy count that was taken: of a column's fine codes, or of columns' coarse codes with the target."""
+
+    columns: tuple[int, ...]
+    fine: bool
+    noisy: Noisy
+
+
 class Counter:
-    """Noisy counts of one table within a budget of `rho`-zCDP; see the module docstring."""
+    """Noisy counts of one table within a budget of `rho`-zCDP; see the module docstring.
+
+    `taken` is all that it has learnt of the rows but for the choice of edges.
+    """
 
     def __init__(self, codec: TableCodec, data: pd.DataFrame, *, rho: float, bins: int) -> None:
         fine = codec.encode(data)
@@ -60,37 +72,19 @@ class Counter:
         per_column = rho * SHARES["columns"] / fine.shape[1]
         sizes = codec.cardinalities
         counts = [noisy(np.bincount(fine[:, i], minlength=size), per_column) for i, size in enumerate(sizes)]
-        self.groupings = self._grouped(codec, counts, bins)
+        self.taken = [Taken((i,), True, count) for i, count in enumerate(counts)]
+        self.groupings = groupings_of(codec, counts, bins)
         self.sizes = [grouping.size for grouping in self.groupings]
         self._coarse = np.stack([g.group[fine[:, i]] for i, g in enumerate(self.groupings)], 1)
         self._target = self._coarse[:, self.at] if self.at is not None else np.zeros(len(fine), dtype=np.int64)
         self.classes = 1 if self.at is None else self.sizes[self.at]
         self.pairs = {i: noisy(self._true((i,)), self._per_pair) for i in self.others}
+        self.taken += [Taken((i,), False, count) for i, count in self.pairs.items()]
 
     @property
     def noise(self) -> float:
         """Standard deviation of the noise on the counts of edges."""
         return math.sqrt(gaussian_variance(self._per_edge))
-
-    def _grouped(self, codec: TableCodec, counts: list[Noisy], bins: int) -> list[Grouping]:
-        """Return how the codes of each column are merged; a target with few classes keeps them apart."""
-        columns = list(zip(counts, codec.schema, codec.columns, strict=True))
-
-        def merged(count: Noisy, column: Column, missing: bool, most: int) -> Grouping:
-            return merge(count.counts, column, missing=missing, most=most, floor=FLOOR * count.deviation)
-
-        classes, target = 1, None
-        if self.at is not None:
-            count, column, codes = columns[self.at]
-            apart = column.kind not in NUMERIC and codes.cardinality <= MOST_CLASSES
-            own = Grouping(np.arange(codes.cardinality), count.counts.clip(1))
-            target = own if apart else merged(count, column, codes.missing, min(bins, MOST_CLASSES))
-            classes = target.size
-        most = max(2, min(bins, math.isqrt(MOST_CELLS // classes) - 2))  # missing, and a run begun, come on top
-        groupings = [merged(count, column, codes.missing, most) for count, column, codes in columns]
-        if self.at is not None and target is not None:
-            groupings[self.at] = target
-        return groupings
 
     def shares_of(self, at: int | None) -> Floats:
         """Return the noisy share of each class (L,), 1 without a target."""
@@ -118,6 +112,7 @@ class Counter:
     def _edge_table(self, parent: int, child: int) -> Floats:
         one, other = self.pairs[parent], self.pairs[child]
         third = noisy(self._true((parent, child)), self._per_edge)
+        self.taken.append(Taken((parent, child), False, third))
         measured = [
             (one.counts, one.deviation, (0, 1)),
             (other.counts, other.deviation, (0, 2)),
@@ -163,6 +158,27 @@ def noisy(true: Ints, rho: float) -> Noisy:
     variance = gaussian_variance(rho)
     noise = np.array(discrete_gaussian(variance, true.size), dtype=np.int64).reshape(true.shape)
     return Noisy((true + noise).astype(np.float64), math.sqrt(variance))
+
+
+def groupings_of(codec: TableCodec, counts: list[Noisy], bins: int) -> list[Grouping]:
+    """Return how the codes of each column are merged; a target with few classes keeps them apart."""
+    columns, at = list(zip(counts, codec.schema, codec.columns, strict=True)), target_index(codec)
+
+    def merged(count: Noisy, column: Column, missing: bool, most: int) -> Grouping:
+        return merge(count.counts, column, missing=missing, most=most, floor=FLOOR * count.deviation)
+
+    classes, target = 1, None
+    if at is not None:
+        count, column, codes = columns[at]
+        apart = column.kind not in NUMERIC and codes.cardinality <= MOST_CLASSES
+        own = Grouping(np.arange(codes.cardinality), count.counts.clip(1))
+        target = own if apart else merged(count, column, codes.missing, min(bins, MOST_CLASSES))
+        classes = target.size
+    most = max(2, min(bins, math.isqrt(MOST_CELLS // classes) - 2))  # missing, and a run begun, come on top
+    groupings = [merged(count, column, codes.missing, most) for count, column, codes in columns]
+    if at is not None and target is not None:
+        groupings[at] = target
+    return groupings
 
 
 def candidates(columns: list[int]) -> list[Edge]:

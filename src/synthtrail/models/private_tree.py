@@ -27,13 +27,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from synthtrail.models import private_terms
 from synthtrail.models.dp_accounting import rho_of
-from synthtrail.models.private_counts import Counter
+from synthtrail.models.dp_audit import Audit, audit
+from synthtrail.models.private_audit import attack_counts
+from synthtrail.models.private_columns import grouping_state, groupings_from
+from synthtrail.models.private_counts import Counter, Taken
 from synthtrail.models.private_domain import Grouping, public_codec
 from synthtrail.models.synthesizer import Training
 from synthtrail.models.table_model import TableModel
 from synthtrail.models.tables import row_rng, target_index
-from synthtrail.params import ParamsError
 
 Floats = NDArray[np.float64]
 
@@ -57,25 +60,12 @@ class PrivateTree(TableModel[PrivateTreeSettings]):
 
     def __init__(self, given: Mapping[str, Any]) -> None:
         super().__init__(given)
-        if self.settings.epsilon <= 0:
-            raise ParamsError("model.epsilon: expected a number above 0; 1 is usual, and smaller protects more")
-        if not 0 < self.settings.delta < 1:
-            raise ParamsError("model.delta: expected a number between 0 and 1, well below one over the number of rows")
+        private_terms.asked(self.settings.epsilon, self.settings.delta)
 
     @property
     def privacy(self) -> Mapping[str, object]:
         """The guarantee, its terms, and what it does not cover."""
-        return {
-            "epsilon": self.settings.epsilon,
-            "delta": self.settings.delta,
-            "neighbours": "tables that differ by one row, added or removed",
-            "mechanism": "discrete Gaussian noise on counts and the exponential mechanism, added up as zCDP; "
-            "noise from the operating system's secret random numbers, never a seed",
-            "covered": "the model and all that is generated from it",
-            "declared_public": "names, kinds, ranges, decimals and categories of columns, whether values can be "
-            "missing, patterns of identifiers, the number of rows, the settings",
-            "not_covered": "scores, figures and expectations computed on real rows; settings chosen by looking at them",
-        }
+        return private_terms.of_counts(self.settings.epsilon, self.settings.delta, self.facts.get("audit"))
 
     @classmethod
     def settings_class(cls) -> type[PrivateTreeSettings]:
@@ -89,21 +79,33 @@ class PrivateTree(TableModel[PrivateTreeSettings]):
         counter = Counter(self.codec, data, rho=rho, bins=self.settings.bins)
         self.groupings = counter.groupings
         self.tables, self.parents = counter.tree()
+        self.facts = {"rows": len(data)}
+        self.facts |= {"audit": self.audited().to_json()}
         training.curves.log(1, {"columns": float(len(self.groupings)), "noise": counter.noise})
         return counter.shares_of(target_index(self.codec))
 
+    def audited(self) -> Audit:
+        """Return what an attack proves of counts like those of the fit; `ModelError` if the promise is broken."""
+        rho = rho_of(self.settings.epsilon, self.settings.delta)
+
+        def count(rows: pd.DataFrame) -> tuple[list[Taken], list[Grouping]]:
+            counter = Counter(self.codec, rows, rho=rho, bins=self.settings.bins)
+            counter.tree()
+            return counter.taken, counter.groupings
+
+        attack = attack_counts(self.codec, self.facts["rows"], count)
+        return audit([attack], self.settings.epsilon, self.settings.delta)
+
     def state(self) -> dict[str, Tensor]:
         """Return groupings, tables and the tree."""
-        state = {f"group.{i}": torch.from_numpy(g.group) for i, g in enumerate(self.groupings)}
-        state |= {f"weight.{i}": torch.from_numpy(g.weight) for i, g in enumerate(self.groupings)}
+        state = grouping_state(self.groupings)
         state |= {f"table.{i}": torch.from_numpy(table) for i, table in self.tables.items()}
         order = [[child, parent] for child, parent in self.parents]
         return state | {"tree": torch.tensor(order, dtype=torch.int64).reshape(-1, 2)}
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """Take what `state` gave."""
-        columns = sum(key.startswith("group.") for key in state)
-        self.groupings = [Grouping(state[f"group.{i}"].numpy(), state[f"weight.{i}"].numpy()) for i in range(columns)]
+        self.groupings = groupings_from(state)
         self.parents = [(int(child), int(parent)) for child, parent in state["tree"].tolist()]
         self.tables = {child: state[f"table.{child}"].numpy() for child, _ in self.parents}
 

@@ -5,9 +5,11 @@ A child that shows samples while it trains says so by `shows`; of any other, one
 
 from typing import ClassVar, TypeVar
 
+import numpy as np
 import pandas as pd
+from torch import Tensor
 
-from synthtrail.data.codec import TableCodec
+from synthtrail.data.codec import Codes, TableCodec
 from synthtrail.models.conditional import ConditionalModel
 from synthtrail.models.errors import ModelError
 from synthtrail.models.kinds import OfTables
@@ -29,6 +31,24 @@ class TableModel(OfTables, ConditionalModel[pd.DataFrame, TableCodec, SettingsT]
         at = target_index(self.codec)
         rest = [i for i in range(len(self.codec.cardinalities)) if i != at]
         return rest if at is None else [at, *rest]
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Number of codes of each column, (C,)."""
+        return self.codec.cardinalities
+
+    def coded(self, rows: pd.DataFrame) -> Codes:
+        """Return the codes of rows (N, C)."""
+        return self.codec.encode(rows)
+
+    def decoded(self, codes: Codes, rng: np.random.Generator, classes: Codes | None = None) -> pd.DataFrame:
+        """Return rows of codes (N, C); `classes` (N,) are the target's, for a child whose codes tell less."""
+        del classes
+        return self.codec.decode(codes, rng)
+
+    def coarse(self, classes: Tensor) -> Tensor:
+        """Return the target's codes for its classes (N,)."""
+        return classes
 
     def fit(self, data: pd.DataFrame, codec: TableCodec, training: Training) -> None:
         """Learn from training rows (see `Synthesizer.fit`); `ModelError` for more than one device."""
