@@ -10,9 +10,12 @@ from hypothesis import strategies as st
 from synthtrail.data.codec import TableCodec
 from synthtrail.data.schema import infer
 from synthtrail.models import labels
+from synthtrail.models.cascade import choose
 from synthtrail.models.objective import Schedule, generator_for
-from synthtrail.models.one_hot import Layout, numbers_of_codes, ranks_of_codes
+from synthtrail.models.one_hot import Layout, gumbel, numbers_of_codes, ranks_of_codes
 from synthtrail.models.threads import threads
+
+SIZES = [2, 3, 3, 2, 1]
 
 
 def test_rates_fall_over_steps() -> None:
@@ -45,26 +48,26 @@ def test_exact_counts_are_exact(counts: list[int], size: int, seed: int) -> None
 
 def test_one_hot_rows_and_codes() -> None:
     """Codes lie side by side; choices never leave their column's own codes."""
-    layout = Layout((2, 3, 1), target=1)
-    assert layout.one_hot(torch.tensor([[1, 2, 0]])).tolist() == [[0, 1, 0, 0, 1, 1]]
-    random = generator_for(0, 0)
-    chosen = layout.choose(torch.zeros(500, 6), random)
-    assert [sorted(set(column)) for column in chosen.T.tolist()] == [[0, 1], [0, 1, 2], [0]]
-    label = torch.tensor([[1.0, 0.0, 0.0]])
-    replaced = layout.with_target(torch.full((1, 6), 9.0), label)
-    assert replaced.tolist() == [[9, 9, 1, 0, 0, 9]]
+    layout = Layout((2, 3, 1), target=None)
+    rows = layout.one_hot(torch.tensor([[1, 2, 0]]))
+    assert rows.tolist() == [[0, 1, 0, 0, 1, 1]]
+    assert layout.codes(rows).tolist() == [[1, 2, 0]]
 
 
-def test_relaxed_choices_are_one_hot_with_gradients() -> None:
-    """Forward they are exact choices, backward they pull on every logit of a column with more than one code."""
-    layout = Layout((2, 3), target=None)
-    logits = torch.zeros(4, 5, requires_grad=True)
-    rows = layout.relaxed(logits, 0.5, generator_for(0, 1))
-    assert set(rows.detach().round(decimals=5).flatten().tolist()) == {0.0, 1.0}
-    assert rows.sum(1).tolist() == pytest.approx([2.0] * 4)
-    weights = torch.randn(4, 5, generator=generator_for(0, 2))
+def test_choices_are_one_hot_with_gradients() -> None:
+    """Forward they are exact choices of a column's own codes, backward they are the softmax at the temperature."""
+    logits = torch.zeros(500, 11, requires_grad=True)
+    drawn = gumbel(torch.empty(500, 11), generator_for(0, 0))
+    rows = choose(logits, drawn, 0.5, SIZES)
+    assert set(rows.detach().flatten().tolist()) == {0.0, 1.0}
+    assert rows.sum(1).tolist() == [5.0] * 500
+    assert (rows.sum(0) > 0).all()
+    weights = torch.randn(500, 11, generator=generator_for(0, 2))
     (gradient,) = torch.autograd.grad((rows * weights).sum(), logits)
-    assert (gradient != 0).all()
+    free = drawn.clone().requires_grad_(True)
+    same = torch.cat([part.softmax(1) for part in torch.split(free / 0.5, SIZES, 1)], 1)
+    (expected,) = torch.autograd.grad((same * weights).sum(), free)
+    assert torch.allclose(gradient, expected, atol=1e-5)
 
 
 def test_threads_are_given_back() -> None:

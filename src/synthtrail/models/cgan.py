@@ -9,6 +9,7 @@ arXiv 1801.04406), and noise on all that the discriminator sees, so that it cann
 (Sønderby et al. 2017, arXiv 1610.04490).
 """
 
+import itertools
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -24,10 +25,15 @@ from synthtrail.models.kinds import OfTables
 from synthtrail.models.objective import CriticLoss, Objective, Schedule
 from synthtrail.models.tables import row_rng, target_index
 
+Blocks = tuple[tuple[str, int], ...]
+
 
 @dataclass(frozen=True)
 class CganSettings:
-    """Settings of `Cgan`. `r1` weighs the gradient penalty; `blur` is the instance noise, in standard deviations."""
+    """Settings of `Cgan`. `r1` weighs the gradient penalty; `blur` is the instance noise, in standard deviations.
+
+    `patience` ends training early (see `stopping`).
+    """
 
     steps: int = 1500
     batch: int = 128
@@ -37,6 +43,7 @@ class CganSettings:
     r1: float = 1.0
     blur: float = 0.3
     ema: float = 0.995
+    patience: int | None = None
 
 
 def mlp(inputs: int, width: int, outputs: int) -> nn.Module:
@@ -57,7 +64,7 @@ class Generator(nn.Module):
     its spread.
     """
 
-    def __init__(self, inputs: int, width: int, blocks: tuple[tuple[str, int], ...]) -> None:
+    def __init__(self, inputs: int, width: int, blocks: Blocks) -> None:
         super().__init__()
         self.blocks = blocks
         self.width = sum(size for _, size in blocks)
@@ -103,12 +110,15 @@ class Cgan(OfTables, ConditionalGan[pd.DataFrame, TableCodec, CganSettings]):
 
     def learn_facts(self, data: pd.DataFrame) -> tuple[Tensor, Tensor]:
         """Fit the scaler; return scaled rows (N, D) and target codes (N,)."""
-        scaler = TableScaler.fit(data, self.codec.schema)
-        self.facts = scaler.to_json()
+        self.facts = TableScaler.fit(data, self.codec.schema).to_json()
+        return self.read_rows(data)
+
+    def read_rows(self, data: pd.DataFrame) -> tuple[Tensor, Tensor]:
+        """Return scaled rows (N, D) and target codes (N,)."""
         at = target_index(self.codec)
         codes = torch.from_numpy(self.codec.encode(data))
         classes = torch.zeros(len(data), dtype=torch.int64) if at is None else codes[:, at]
-        return torch.from_numpy(scaler.encode(data)), classes
+        return torch.from_numpy(self.scaler().encode(data)), classes
 
     def build(self) -> nn.Module:
         """Return a fresh generator."""
@@ -125,7 +135,7 @@ class Cgan(OfTables, ConditionalGan[pd.DataFrame, TableCodec, CganSettings]):
     def schedule(self) -> Schedule:
         """Return the schedule."""
         s = self.settings
-        return Schedule(s.steps, s.batch, s.rate, s.rate, betas=(0.5, 0.99), ema=s.ema)
+        return Schedule(s.steps, s.batch, s.rate, s.rate, betas=(0.5, 0.99), ema=s.ema, patience=s.patience)
 
     def draw(self, classes: Tensor, random: torch.Generator, first: int) -> pd.DataFrame:
         """Make one row for each class."""
@@ -149,7 +159,7 @@ class CganObjective(Objective):
 
     def __init__(
         self,
-        generator: nn.Module,
+        generator: Generator,
         critic: nn.Module,
         rows: Tensor,
         classes: Tensor,
@@ -159,6 +169,7 @@ class CganObjective(Objective):
     ) -> None:
         super().__init__(generator, critic, rows, classes)
         self.label_codes, self.settings = label_codes, settings
+        self.choices = choices(generator.blocks)
 
     def fake(self, size: int, random: torch.Generator) -> Tensor:
         """Return generated rows beside their class (size, D + L)."""
@@ -191,6 +202,16 @@ class CganObjective(Objective):
     def generator_loss(self, size: int, random: torch.Generator) -> Tensor:
         """Return the non-saturating loss -log D(G(z))."""
         return bce(self.critic(self.fake(size, random)), 1.0)
+
+
+def choices(blocks: Blocks) -> tuple[tuple[int, int], ...]:
+    """Return where the choices among the blocks of a scaled row begin and end.
+
+    >>> choices((("number", 1), ("choice", 3), ("missing", 1)))
+    ((1, 4),)
+    """
+    ends = list(itertools.accumulate(size for _, size in blocks))
+    return tuple((end - size, end) for end, (kind, size) in zip(ends, blocks, strict=True) if kind == "choice")
 
 
 def bce(logits: Tensor, goal: float) -> Tensor:

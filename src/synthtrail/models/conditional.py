@@ -46,6 +46,7 @@ class ConditionalModel(ABC, Generic[Data, CodecT, SettingsT]):
         self.codec: CodecT
         self.prior: NDArray[np.float64]
         self.facts: dict[str, Any] = {}
+        self.learnt_from = 0  # rows; 0 where that must not be told
         self.restarts: tuple[str, ...] = ()
 
     @property
@@ -91,6 +92,7 @@ class ConditionalModel(ABC, Generic[Data, CodecT, SettingsT]):
         """Learn from training rows (see `Synthesizer.fit`)."""
         self.codec = codec
         self.prior = self.learn(data, training)
+        self.learnt_from = 0 if self.privacy else len(data)  # type: ignore[arg-type]
 
     def sample(self, n: int, conditions: Conditions | None = None, seed: int = 0) -> Iterator[Data]:
         """Yield `n` rows in batches (see `Synthesizer.sample`)."""
@@ -120,6 +122,7 @@ class ConditionalModel(ABC, Generic[Data, CodecT, SettingsT]):
             "codec": self.codec.to_json(),
             "prior": self.prior.tolist(),
             "facts": self.facts,
+            "learnt_from": self.learnt_from,
         }
         if self.privacy:
             described["privacy"] = dict(self.privacy)
@@ -135,6 +138,7 @@ class ConditionalModel(ABC, Generic[Data, CodecT, SettingsT]):
             model.codec = cls.read_codec(described["codec"])
             model.prior = np.array(described["prior"], dtype=np.float64)
             model.facts = described["facts"]
+            model.learnt_from = int(described["learnt_from"])
             model.restore(load_tensors((folder / "weights.safetensors").read_bytes()))
         except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError, DataError) as error:
             reason = str(error).splitlines()[0]

@@ -32,6 +32,11 @@ class Journal:
         """Show what the model makes after `step` of `steps` steps."""
         self.files |= self.training.samples.draw(step, steps, data)
 
+    def keep(self, name: str, content: bytes) -> None:
+        """Keep a file beside the samples."""
+        self.files[name] = content
+        self.training.samples.keep({name: content})
+
     def set_back(self, step: int, reason: str) -> None:
         """Forget what was told of the steps after `step`."""
         self.restarts.append(reason)

@@ -27,13 +27,16 @@ class Objective(nn.Module):
     critic: nn.Module
     rows: Tensor
     classes: Tensor
+    held: Tensor  # rows that decide when to stop and are not learnt from, none without early stopping
     scores: ClassVar[bool] = False  # whether judgements are raw scores, not probabilities
+    choices: tuple[tuple[int, int], ...] = ()  # where in a row, as `view` shows it, the parts of each category lie
 
     def __init__(self, generator: nn.Module, critic: nn.Module, rows: Tensor, classes: Tensor) -> None:
         super().__init__()
         self.generator, self.critic = generator, critic
         self.register_buffer("rows", rows, persistent=False)
         self.register_buffer("classes", classes, persistent=False)
+        self.register_buffer("held", rows[:0], persistent=False)
 
     def pick(self, size: int, random: torch.Generator) -> Tensor:
         """Return `size` row numbers drawn with replacement."""
@@ -51,9 +54,16 @@ class Objective(nn.Module):
         """Return `size` generated rows, (size, ...), as `real` shows real ones."""
         raise NotImplementedError
 
+    def view(self, rows: Tensor) -> Tensor:
+        """Return real rows as the critic sees them, (B, ...)."""
+        return rows
+
     def real(self, at: Tensor) -> Tensor:
-        """Return the training rows of these numbers, (B,) -> (B, ...)."""
-        return self.rows[at]
+        """Return the training rows of these numbers, (B,) -> (B, ...), as the critic sees them."""
+        return self.view(self.rows[at])
+
+    def settle(self, generator: nn.Module) -> None:
+        """Prepare a trained generator for use; nothing, unless it has statistics to count."""
 
     def fitting(self, size: int) -> int:
         """Return the largest batch up to `size` that the losses can take, and at least one that they can."""
@@ -65,7 +75,9 @@ class Schedule:
     """How long and how fast: steps of the generator, rows a step, Adam's rates and betas, critic steps each.
 
     The rates stay constant for the first half and then fall linearly to a hundredth; `ema` is the weight of the past in
-    the generator's moving average. `threads` is chosen by the size of a step if None.
+    the generator's moving average. `threads` is chosen by the size of a step if None. With `patience` training may end
+    sooner (see `stopping`). `warm_up` steps of the critic alone come before the first; over as many steps the
+    generator's rate then rises to its own.
     """
 
     steps: int
@@ -76,6 +88,8 @@ class Schedule:
     critic_steps: int = 1
     ema: float = 0.995
     threads: int | None = None
+    patience: int | None = None
+    warm_up: int = 0
 
     def rate(self, step: int) -> float:
         """Return the share of the learning rate that step number `step` (from 0) has."""

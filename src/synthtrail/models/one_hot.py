@@ -1,4 +1,4 @@
-"""Rows of codes as one-hot vectors side by side, and random choices among codes that gradients can pass.
+"""Rows of codes as one-hot vectors side by side, and what the codes of numbers stand for.
 
 With K_c codes in column c of C, a row is W = sum of K_c wide:
 
@@ -17,7 +17,7 @@ from synthtrail.data.codec import TableCodec
 
 
 class Layout(nn.Module):
-    """Where each column's codes lie among the W one-hot positions, and how logits become choices.
+    """Where each column's codes lie among the W one-hot positions.
 
     Columns are spread onto a rectangle (B, C, K), K being the largest cardinality, so that one softmax serves all.
     """
@@ -40,24 +40,9 @@ class Layout(nn.Module):
         """Turn codes (B, C) into one-hot rows (B, W)."""
         return functional.one_hot(codes, self.largest).flatten(1)[:, self.slots].float()
 
-    def choose(self, logits: Tensor, random: torch.Generator) -> Tensor:
-        """Draw codes (B, C) from the softmax of logits (B, W)."""
-        spread = self.spread(logits)
-        return (spread + gumbel(spread, random)).argmax(2)
-
-    def relaxed(self, logits: Tensor, temperature: float, random: torch.Generator) -> Tensor:
-        """Draw one-hot rows (B, W) whose gradients are those of the softmax at `temperature`."""
-        spread = self.spread(logits)
-        soft = ((spread + gumbel(spread, random)) / temperature).softmax(2)
-        hard = functional.one_hot(soft.argmax(2), self.largest).to(soft.dtype)
-        return (hard - soft.detach() + soft).flatten(1)[:, self.slots]
-
-    def with_target(self, rows: Tensor, label: Tensor) -> Tensor:
-        """Return one-hot rows (B, W) with the target's part replaced by `label` (B, L)."""
-        if self.target is None:
-            return rows
-        start = sum(self.cardinalities[: self.target])
-        return torch.cat([rows[:, :start], label, rows[:, start + label.shape[1] :]], 1)
+    def codes(self, rows: Tensor) -> Tensor:
+        """Turn one-hot rows (B, W) into codes (B, C)."""
+        return self.spread(rows).argmax(2)
 
 
 def gumbel(like: Tensor, random: torch.Generator) -> Tensor:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -29,11 +30,17 @@ class State:
         for part, of in self._parts.items():
             of.load_state_dict(under(f"{part}.", tensors))
         for turn, optimizer in enumerate(self._optimizers):
+            weights = [weight for group in optimizer.param_groups for weight in group["params"]]
             moments: dict[int, dict[str, Tensor]] = {}
             for key, value in under(f"adam.{turn}.", tensors).items():
                 number, _, name = key.partition(".")
-                moments.setdefault(int(number), {})[name] = value.clone()
+                moments.setdefault(int(number), {})[name] = laid_out(value, weights[int(number)])
             optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def laid_out(value: Tensor, weight: Tensor) -> Tensor:
+    """Return a copy that lies in memory as `weight` does: fused optimisers go through both number by number."""
+    return torch.empty_like(weight).copy_(value) if value.shape == weight.shape else value.clone()
 
 
 def under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

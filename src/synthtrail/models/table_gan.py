@@ -21,17 +21,18 @@ from torch.nn import functional
 
 from synthtrail.data.codec import TableCodec
 from synthtrail.data.scaling import TableScaler
-from synthtrail.models.cgan import bce, mlp
+from synthtrail.models.cgan import Blocks, bce, choices, mlp
 from synthtrail.models.gan import ConditionalGan
 from synthtrail.models.objective import CriticLoss, Objective, Schedule
 from synthtrail.models.one_hot import gumbel
 
-Blocks = tuple[tuple[str, int], ...]
-
 
 @dataclass(frozen=True)
 class TableGanSettings:
-    """Settings of `TableGan`: `r1` weighs the gradient penalty, `blur` is the instance noise in standard deviations."""
+    """Settings of `TableGan`: `r1` weighs the gradient penalty, `blur` is the instance noise in standard deviations.
+
+    `patience` ends training early (see `stopping`).
+    """
 
     steps: int = 1500
     batch: int = 128
@@ -42,6 +43,7 @@ class TableGanSettings:
     blur: float = 0.3
     temperature: float = 0.5
     ema: float = 0.995
+    patience: int | None = None
 
 
 class TableGan(ConditionalGan[pd.DataFrame, TableCodec, TableGanSettings]):
@@ -75,9 +77,12 @@ class TableGan(ConditionalGan[pd.DataFrame, TableCodec, TableGanSettings]):
 
     def learn_facts(self, data: pd.DataFrame) -> tuple[Tensor, Tensor]:
         """Fit the scaler; return scaled rows (N, D), all of one class (N,)."""
-        scaler = TableScaler.fit(data, replace(self.codec.schema, target=None))
-        self.facts = scaler.to_json()
-        return torch.from_numpy(scaler.encode(data)), torch.zeros(len(data), dtype=torch.int64)
+        self.facts = TableScaler.fit(data, replace(self.codec.schema, target=None)).to_json()
+        return self.read_rows(data)
+
+    def read_rows(self, data: pd.DataFrame) -> tuple[Tensor, Tensor]:
+        """Return scaled rows (N, D), all of one class (N,)."""
+        return torch.from_numpy(self.scaler().encode(data)), torch.zeros(len(data), dtype=torch.int64)
 
     def build(self) -> nn.Module:
         """Return a fresh generator."""
@@ -91,7 +96,7 @@ class TableGan(ConditionalGan[pd.DataFrame, TableCodec, TableGanSettings]):
     def schedule(self) -> Schedule:
         """Return the schedule."""
         s = self.settings
-        return Schedule(s.steps, s.batch, s.rate, s.rate, betas=(0.5, 0.99), ema=s.ema)
+        return Schedule(s.steps, s.batch, s.rate, s.rate, betas=(0.5, 0.99), ema=s.ema, patience=s.patience)
 
     def draw(self, classes: Tensor, random: torch.Generator, first: int) -> pd.DataFrame:
         """Make as many rows as there are `classes`."""
@@ -141,10 +146,11 @@ class TableGanObjective(Objective):
     generator: Generator
 
     def __init__(
-        self, generator: nn.Module, critic: nn.Module, rows: Tensor, classes: Tensor, *, settings: TableGanSettings
+        self, generator: Generator, critic: nn.Module, rows: Tensor, classes: Tensor, *, settings: TableGanSettings
     ) -> None:
         super().__init__(generator, critic, rows, classes)
         self.settings = settings
+        self.choices = choices(generator.blocks)
 
     def made(self, size: int, random: torch.Generator) -> Tensor:
         """Return generated rows (size, D)."""

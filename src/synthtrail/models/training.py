@@ -10,13 +10,16 @@ it comes from a generator seeded by (seed, step). At the end of each epoch:
 
 1. `guards.examine` looks at the networks.
 2. If they diverge or have collapsed, training goes back to the last good state and on from there at half the rate and
-   with other noise, at most `RESTARTS` times. After that, divergence is an error, and collapse is left to the report.
+   with other noise. If that is not enough, it goes up to half as far back, since a generator that collapses has often
+   been on its way for long, and on at an eighth, then a 32nd of the rate. After `RESTARTS` times, divergence is an
+   error, and collapse is left to the report.
 3. Otherwise this state is the last good one, and what a checkpoint holds.
+4. With `patience`, the moving average is judged on rows held back (`stopping`), and training may end.
 """
 
 import copy
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -25,7 +28,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from rich.console import Console
 from torch import Tensor, nn
 
-from synthtrail.models import guards, strategy
+from synthtrail.models import guards, layers, strategy
 from synthtrail.models.callbacks import Bar, Saver, quiet, shown_steps
 from synthtrail.models.checkpoint import Checkpoint
 from synthtrail.models.devices import ALONE, Place, deterministic
@@ -34,11 +37,13 @@ from synthtrail.models.guards import Health
 from synthtrail.models.journal import Journal
 from synthtrail.models.objective import CriticLoss, Objective, Schedule, generator_for
 from synthtrail.models.state import State
+from synthtrail.models.stopping import Stopping
 from synthtrail.models.synthesizer import Training
 from synthtrail.models.threads import threads, threads_for
 
 EPOCH = 100  # steps
 RESTARTS = 3
+WARM_UP = 2**31  # the random streams of the critic's steps before the first, apart from those of steps
 
 Sample = Callable[[nn.Module], Any]
 """Takes a generator, on the CPU, and returns what it makes of noise that is the same each time."""
@@ -46,10 +51,14 @@ Sample = Callable[[nn.Module], Any]
 
 @dataclass(frozen=True)
 class Trained:
-    """The moving average of the generator's weights, on the CPU, and why training was set back, if it was."""
+    """The generator's weights, on the CPU, why training was set back, if it was, and after which step they were taken.
+
+    The weights are their moving average at the end, or with `patience` at the best check.
+    """
 
     weights: dict[str, Tensor]
     restarts: tuple[str, ...]
+    step: int
 
 
 def train(
@@ -83,8 +92,16 @@ def train(
         trainer.fit(module, train_dataloaders=Steps(module))
     if checkpoint and place.first:
         checkpoint.discard()
-    weights = {name: value.detach().cpu().clone() for name, value in module.average.state_dict().items()}
-    return Trained(weights, tuple(journal.restarts))
+    kept, step = module.kept()
+    with threads(schedule.threads or threads_for(objective, schedule, place.world)), deterministic():
+        objective.settle(kept)
+    weights = {name: value.detach().cpu().clone() for name, value in kept.state_dict().items()}
+    return Trained(weights, tuple(journal.restarts), step)
+
+
+def slower(attempt: int) -> float:
+    """Return the share of the rates after `attempt` restarts: 1, 1/2, 1/8, 1/32."""
+    return 0.5 ** max(0, 2 * attempt - 1)
 
 
 class Steps:
@@ -99,7 +116,7 @@ class Steps:
 
     def __iter__(self) -> Iterator[int]:
         for turn in range(EPOCH):
-            if self._module.done >= self._module.schedule.steps:
+            if self._module.over:
                 return
             yield turn
 
@@ -116,10 +133,12 @@ class Adversarial(LightningModule):
         self.sample, self.place = sample, place
         self.batch = objective.fitting(-(-schedule.batch // place.world))
         self.average = copy.deepcopy(objective.generator).requires_grad_(False)
+        self.stopping = Stopping(self.average, schedule.patience, self.seed) if schedule.patience else None
         self.adams = self._adams()
         self.fresh = guards.norms(objective)
         self.shown = shown_steps(schedule.steps)
-        self.done, self.variety = 0, 1.0
+        self.done = 0
+        self.health = Health(0.0, 1.0, 1.0)
 
     def _adams(self) -> tuple[torch.optim.Adam, torch.optim.Adam]:
         plan = self.schedule
@@ -131,7 +150,7 @@ class Adversarial(LightningModule):
     def resume(self, done: int) -> None:
         """Count on from `done` steps, whose state has been put back."""
         self.done = done
-        self.good = (done, self.state().copied())
+        self.good = [(done, self.state().copied())] * 2  # an older one, and the last
         if done:
             self.journal.training.tell(f"resumed from step {done} of {self.schedule.steps}")
 
@@ -142,10 +161,12 @@ class Adversarial(LightningModule):
     def training_step(self, batch: int, batch_index: int) -> None:
         """Take one step."""
         del batch, batch_index
-        if self.done >= self.schedule.steps:  # a turn that Lightning had fetched already
+        if self.over:  # a turn that Lightning had fetched already
             return
         critic_adam, generator_adam = cast("Sequence[Any]", self.optimizers())
-        self._set_rates(self.schedule.rate(self.done) * 0.5**self.attempt)
+        self._set_rates(self.schedule.rate(self.done) * slower(self.attempt))
+        if not self.done:
+            self._warm_up(critic_adam)
         random = generator_for(self.seed, self.place.number(self.done, self.attempt), self.device)
         for _ in range(self.schedule.critic_steps):
             judged = self.objective.critic_loss(self.batch, random)
@@ -157,6 +178,17 @@ class Adversarial(LightningModule):
         self._average(self.done)
         self.done += 1
         self._look(judged, loss)
+
+    @property
+    def over(self) -> bool:
+        """Whether all steps are done, or longer training has stopped paying."""
+        return self.done >= self.schedule.steps or (self.stopping is not None and self.stopping.over)
+
+    def kept(self) -> tuple[nn.Module, int]:
+        """Return the generator to keep, and after which step it was taken."""
+        if self.stopping is None or not self.stopping.step:
+            return self.average, self.done
+        return self.stopping.best, self.stopping.step
 
     @property
     def seed(self) -> int:
@@ -173,8 +205,16 @@ class Adversarial(LightningModule):
         self.manual_backward(loss)
         adam.step()
 
+    def _warm_up(self, adam: Any) -> None:
+        """Let the critic learn alone, as far as the schedule says."""
+        for number in range(self.schedule.warm_up):
+            random = generator_for(self.seed, self.place.number(WARM_UP + number, self.attempt), self.device)
+            self._descend(adam, self.objective.critic_loss(self.batch, random).loss)
+
     def _set_rates(self, share: float) -> None:
-        for adam, rate in zip(self.adams, (self.schedule.rate_critic, self.schedule.rate_generator), strict=True):
+        rising = min(1.0, (self.done + 1) / max(1, self.schedule.warm_up))
+        plan = self.schedule
+        for adam, rate in zip(self.adams, (plan.rate_critic, plan.rate_generator * rising), strict=True):
             for group in adam.param_groups:
                 group["lr"] = rate * share
 
@@ -183,31 +223,60 @@ class Adversarial(LightningModule):
         # Early on the past is short and bad, so it counts for less.
         weight = 1 - min(self.schedule.ema, (step + 1) / (step + 10))
         torch._foreach_lerp_(list(self.average.parameters()), list(self.objective.generator.parameters()), weight)
+        for kept, now in zip(self.average.buffers(), self.objective.generator.buffers(), strict=True):
+            kept.copy_(now)
 
     def _look(self, judged: CriticLoss, generator_loss: Tensor) -> None:
         """Report, show and check this step, as far as it is time."""
-        last = self.done == self.schedule.steps
-        checked = last or self.done % EPOCH == 0
+        ended = self.done == self.schedule.steps
+        checked = ended or self.done % EPOCH == 0
         if checked and not self._sound():
             return
+        figures = self._judge() if checked else {}
+        last = ended or self.over
         if last or self.done % self.journal.training.log_every == 0:
-            self._report(judged, generator_loss, checked)
-        if self.place.first and self.done in self.shown:
+            self._report(judged, generator_loss, figures)
+        if self.place.first and (last or self.done in self.shown):
             self._show()
         if checked:
-            self.good = (self.done, self.state().copied())
+            self._remember()
         if last:
             self.trainer.should_stop = True
+
+    def _judge(self) -> dict[str, float]:
+        """Return what the check of this step found, after a look at the rows held back, if there are any."""
+        health = self.health
+        figures = {"variety": health.variety}
+        if self.objective.choices:
+            figures |= {"entropy": health.entropy, "lost": health.lost}
+        if self.stopping is not None:
+            figures["held_distance"] = self.stopping.check(self.objective, self.average, self.done)
+            if self.stopping.over and self.place.first:
+                better = f"none was better on the rows held back since step {self.stopping.step}, which is kept"
+                self.journal.training.tell(f"stopped at step {self.done} of {self.schedule.steps}: {better}")
+        return figures
+
+    def _remember(self) -> None:
+        """Take this state as the last good one; the one before stays if its number of epochs is a power of two.
+
+        One that repeats itself, though it is too early to call that a collapse, is none to go back to.
+        """
+        if self.health.repeats:
+            return
+        earlier, last = self.good
+        epochs = last[0] // EPOCH
+        self.good = [last if epochs & (epochs - 1) == 0 else earlier, (self.done, self.state().copied())]
 
     def _show(self) -> None:
         generator = copy.deepcopy(self.average).cpu()
         if math.isfinite(guards.norm(generator.parameters())):  # if not, the next check sets training back
             self.journal.show(self.done, self.schedule.steps, self.sample(generator))
+            networks = {"generator": self.objective.generator, "critic": self.objective.critic}
+            self.journal.keep(layers.file_name(self.done), layers.told(self.done, networks))
 
     def _sound(self) -> bool:
         """Check the networks; if they are not sound, go back (see the module docstring, 1 to 3)."""
-        health = guards.examine(self.objective, self.fresh, self.seed, self.done)
-        self.variety = health.variety
+        self.health = health = guards.examine(self.objective, self.fresh, self.seed, self.done)
         wrong = health.diverged() or health.collapsed(self.done, self.schedule.steps)
         if not wrong:
             return True
@@ -223,13 +292,13 @@ class Adversarial(LightningModule):
         return f"{where}; lower model.rate or check the data for extreme values"
 
     def _go_back(self, wrong: str) -> None:
-        step, tensors = self.good
+        step, tensors = self.good[0 if self.attempt else 1]
         self.state().restore(tensors)
-        line = f"step {self.done}: {wrong}; back to step {step}, at {0.5 ** (self.attempt + 1):g} of the rate"
+        line = f"step {self.done}: {wrong}; back to step {step}, at {slower(self.attempt + 1):g} of the rate"
         self.done = step
         self.journal.set_back(step, line)
 
-    def _report(self, judged: CriticLoss, generator_loss: Tensor, checked: bool) -> None:
+    def _report(self, judged: CriticLoss, generator_loss: Tensor, found: Mapping[str, float]) -> None:
         kind = "d_score_" if self.objective.scores else "d_"
         figures = {
             "d_loss": float(judged.loss.detach()),
@@ -241,11 +310,11 @@ class Adversarial(LightningModule):
             "d_weight_norm": guards.norm(self.objective.critic.parameters()),
             "g_weight_norm": guards.norm(self.objective.generator.parameters()),
         }
-        if checked:
-            figures["variety"] = self.variety
+        figures |= found
         if all(map(math.isfinite, figures.values())):  # if not, the next check sets training back
             self.journal.log(self.done, figures)
 
     def state(self) -> State:
         """Return what a checkpoint must hold."""
-        return State({"objective": self.objective, "average": self.average}, self.adams)
+        parts: dict[str, nn.Module] = {"objective": self.objective, "average": self.average}
+        return State(parts | ({"stopping": self.stopping} if self.stopping is not None else {}), self.adams)

@@ -1,19 +1,21 @@
 """Conditional WGAN-GP for tables: every column a choice among codes.
 
 The codec makes each column a choice among K_c codes, which spares the network the odd shapes of real numbers. A row is
-the one-hot vectors of its columns side by side, W = sum of K_c wide.
+the one-hot vectors of its columns side by side, W = sum of K_c wide, in the order in which they are drawn.
 
-    generator   noise (B, Z) and one-hot class (B, L) -> logits (B, W); codes by the Gumbel-max trick, with
-                straight-through gradients (Jang, Gu, Poole 2017, arXiv 1611.01144)
+    generator   noise (B, Z), one-hot class (B, L), Gumbel noise (B, W) -> rows (B, W), in a few stages: `cascade`
     critic      `pac` rows of the batch judged together (Lin et al. 2018, arXiv 1712.04086), so that a generator that
                 repeats itself is caught; gradient penalty (Gulrajani et al. 2017, arXiv 1704.00028). Beside the codes
                 it sees the numbers they stand for, since a hundred rows do not teach it which codes are neighbours
+    moments     the generator also minimises the distance of its rows' pairwise shares and correlations to the real
+                ones: `moments`
+    afterwards  its columns' shares are set to those of the training rows, class by class: `calibration`
 
 Classes are drawn as often as in training and given to the generator; the critic sees them as a column like the others.
+What the settings leave open follows from the number of rows (`plan`), counted in steps and never in seconds.
 """
 
-import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -23,33 +25,86 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from synthtrail.data.codec import TableCodec
+from synthtrail.data.schema import NUMERIC
+from synthtrail.models.arrangement import arrange, association
+from synthtrail.models.calibration import calibrate
+from synthtrail.models.cascade import Cascade
 from synthtrail.models.gan import ConditionalGan
 from synthtrail.models.kinds import OfTables
+from synthtrail.models.moments import Moments
 from synthtrail.models.objective import CriticLoss, Objective, Schedule
-from synthtrail.models.one_hot import Layout, numbers_of_codes, ranks_of_codes
+from synthtrail.models.one_hot import Layout, gumbel, numbers_of_codes, ranks_of_codes
 from synthtrail.models.tables import row_rng, target_index
 
-BELL = 0.3  # deviation of a numeric column's bell before training, in ranks' standard deviations
+MANY = 10_000  # rows from which the larger networks pay
+PASSES = 30  # over so many rows
+FEWEST, MOST = 1200, 6000  # steps for them
 
 
 @dataclass(frozen=True)
 class WganGpSettings:
-    """Settings of `WganGp`. `batch` is rounded down to a multiple of `pac`; `rate` is Adam's at the start.
+    """Settings of `WganGp`; None is decided by the number of rows (`plan`).
 
-    Packs of 4 pay with a batch of 512 on tens of thousands of rows; with a batch of 64 they leave the critic too few
-    judgements, and 2 did best on inner validation.
+    `batch` is rounded down to a multiple of `pac`; `rate` and `critic_rate` are Adam's at the start; `moments` weighs
+    the distance of moments. With `patience`, a tenth of the rows is held back, and training ends after so many checks
+    (one each hundred steps) that were no better on them.
     """
 
-    steps: int = 600
-    batch: int = 64
-    width: int = 128
+    steps: int | None = None
+    batch: int | None = None
+    width: int | None = None
+    pac: int | None = None
+    stages: int | None = None
+    critic_steps: int | None = None
+    critic_rate: float | None = None
+    moments: float | None = None
     noise: int = 64
-    pac: int = 2
-    critic_steps: int = 2
     rate: float = 0.001
     penalty: float = 10.0
     temperature: float = 0.3
     ema: float = 0.995
+    patience: int | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The settings with nothing left open."""
+
+    steps: int
+    batch: int
+    width: int
+    pac: int
+    stages: int
+    critic_steps: int
+    critic_rate: float
+    moments: float
+    noise: int
+    rate: float
+    penalty: float
+    temperature: float
+    ema: float
+    patience: int | None
+
+
+def plan(rows: int, settings: WganGpSettings, *, numbers: bool = False) -> Plan:
+    """Return the settings with what is left open filled in.
+
+    From 10,000 rows on: four stages, packs of 4 in batches of 512, one critic step at twice the rate, 30 passes over
+    the rows, but 1,200 to 6,000 steps. Fewer rows cannot fill larger packs. Stages and moments are for categories: a
+    small table mostly of numbers (`numbers`) is better off with bells that the noise alone ties together.
+
+    >>> plan(26_000, WganGpSettings()).steps, plan(400, WganGpSettings(width=64)).width
+    (1523, 64)
+    """
+    many = rows >= MANY
+    staged = many or not numbers
+    batch = settings.batch or (512 if many else 64)
+    steps = min(MOST, max(FEWEST, round(PASSES * rows / batch))) if many else 600
+    ruled: dict[str, float] = {"steps": steps, "batch": batch, "width": 256 if many else 128, "pac": 4 if many else 2}
+    ruled |= {"critic_steps": 1 if many else 2, "critic_rate": settings.rate * (2 if many else 1)}
+    ruled |= {"stages": 4 if staged else 1, "moments": (3.0 if many else 1.0) if staged else 0.0}
+    given = {name: value for name, value in asdict(settings).items() if value is not None}
+    return Plan(**({"patience": None} | ruled | given))
 
 
 class WganGp(OfTables, ConditionalGan[pd.DataFrame, TableCodec, WganGpSettings]):
@@ -59,6 +114,7 @@ class WganGp(OfTables, ConditionalGan[pd.DataFrame, TableCodec, WganGpSettings])
     combinations matter: critics of this kind let recall go first.
     """
 
+    generator: Cascade
     name: ClassVar[str] = "wgan_gp"
     batch: ClassVar[int] = 8192
 
@@ -68,83 +124,81 @@ class WganGp(OfTables, ConditionalGan[pd.DataFrame, TableCodec, WganGpSettings])
         return WganGpSettings
 
     def learn_facts(self, data: pd.DataFrame) -> tuple[Tensor, Tensor]:
-        """Return the codes (N, C) and those of the target (N,)."""
-        codes = torch.from_numpy(self.codec.encode(data))
-        at = target_index(self.codec)
-        return codes, torch.zeros(len(codes), dtype=torch.int64) if at is None else codes[:, at]
+        """Choose plan and order of the columns; return the codes in that order (N, C) and those of the target (N,)."""
+        codes, target = self.codec.encode(data), target_index(self.codec)
+        numeric = [column.kind in NUMERIC for column in self.codec.schema if column.name != self.codec.schema.target]
+        chosen = plan(len(codes), self.settings, numbers=2 * sum(numeric) > len(numeric))
+        stages = arrange(association(codes, self.codec.cardinalities), chosen.stages, target)
+        names = self.codec.schema.names
+        drawn = [
+            sorted(stage, key=self.codec.cardinalities.__getitem__) for stage in stages
+        ]  # equal sizes side by side
+        self.facts = {"plan": asdict(chosen), "stages": [[names[column] for column in stage] for stage in drawn]}
+        return self.read_rows(data)
+
+    def read_rows(self, data: pd.DataFrame) -> tuple[Tensor, Tensor]:
+        """Return the codes in the order of drawing (N, C) and those of the target (N,)."""
+        codes, target = torch.from_numpy(self.codec.encode(data)), target_index(self.codec)
+        classes = torch.zeros(len(codes), dtype=torch.int64) if target is None else codes[:, target].clone()
+        return codes[:, self.order].contiguous(), classes
+
+    @property
+    def order(self) -> list[int]:
+        """The columns' numbers in the order in which they are drawn, the target, if there is one, last."""
+        places = {name: column for column, name in enumerate(self.codec.schema.names)}
+        target = target_index(self.codec)
+        drawn = [places[name] for stage in self.facts["stages"] for name in stage]
+        return drawn + ([] if target is None else [target])
+
+    @property
+    def plan(self) -> Plan:
+        """The settings that the fit followed."""
+        return Plan(**self.facts["plan"])
+
+    def layout(self) -> Layout:
+        """Return where the codes lie in a one-hot row; the target, if there is one, comes last."""
+        sizes = tuple(self.codec.cardinalities[column] for column in self.order)
+        return Layout(sizes, None if target_index(self.codec) is None else len(sizes) - 1)
+
+    def ordered(self, of_codes: Tensor) -> Tensor:
+        """Return a table of codes (W, M) with its lines in the order of drawing."""
+        parts = torch.split(of_codes, list(self.codec.cardinalities))
+        return torch.cat([parts[column] for column in self.order])
 
     def build(self) -> nn.Module:
         """Return a fresh generator."""
-        sizes = self.settings
-        return Generator(sizes.noise + self.label_codes(), sizes.width, *ranks_of_codes(self.codec))
+        s, layout = self.plan, self.layout()
+        ranks, ranked = map(self.ordered, ranks_of_codes(self.codec))
+        inputs, stages = (s.noise, self.label_codes()), tuple(len(stage) for stage in self.facts["stages"])
+        return Cascade(inputs, s.width, layout.cardinalities, stages, ranks, ranked, s.temperature)
 
     def objective(self, rows: Tensor, classes: Tensor) -> Objective:
         """Return the WGAN-GP objective."""
-        layout = Layout(self.codec.cardinalities, target_index(self.codec))
-        critic = Critic(numbers_of_codes(self.codec, rows), self.settings.width, self.settings.pac)
-        return WganGpObjective(
-            self.generator, critic, rows, classes, layout=layout, label_codes=self.label_codes(), settings=self.settings
-        )
+        s, layout = self.plan, self.layout()
+        codes = rows[:, torch.argsort(torch.tensor(self.order))]
+        numbers = self.ordered(numbers_of_codes(self.codec, codes))
+        moments = Moments(rows, classes, self.label_codes(), layout, numbers) if s.moments else None
+        critic = Critic(numbers, s.width, s.pac)
+        return WganGpObjective(self.generator, critic, rows, classes, layout=layout, moments=moments, plan=s)
 
     def schedule(self) -> Schedule:
         """Return the schedule."""
-        s = self.settings
-        return Schedule(s.steps, s.batch, s.rate, s.rate, critic_steps=s.critic_steps, ema=s.ema)
+        s = self.plan
+        return Schedule(
+            s.steps, s.batch, s.rate, s.critic_rate, critic_steps=s.critic_steps, ema=s.ema, patience=s.patience
+        )
+
+    def settle(self, rows: Tensor, classes: Tensor, seed: int) -> None:
+        """Calibrate the generator."""
+        calibrate(self.generator, self.layout(), rows, classes, noise=self.plan.noise, seed=seed)
 
     def draw(self, classes: Tensor, random: torch.Generator, first: int) -> pd.DataFrame:
         """Make one row for each class."""
-        layout = Layout(self.codec.cardinalities, target_index(self.codec))
         label = functional.one_hot(classes, self.label_codes()).float()
-        noise = torch.randn(len(classes), self.settings.noise, generator=random)
-        codes = layout.choose(self.generator(torch.cat([noise, label], 1)), random)
-        if layout.target is not None:
-            codes[:, layout.target] = classes
+        noise = torch.randn(len(classes), self.plan.noise, generator=random)
+        rows = self.generator(noise, label, gumbel(torch.empty(len(classes), self.generator.width), random))
+        codes = self.layout().codes(rows)[:, torch.argsort(torch.tensor(self.order))]
         return self.codec.decode(codes.numpy().astype(np.int64), row_rng(random, first))
-
-
-class Generator(nn.Module):
-    """Two residual blocks: (B, Z + L) -> logits (B, W).
-
-    A numeric column gets its logits from a bell around a place of its own on the scale of ranks, plus free ones: codes
-    are drawn independently, so rows hold together only if the bells are narrow, and that is learnt sooner than W sharp
-    logits.
-    """
-
-    ranks: Tensor
-    ranked: Tensor
-
-    def __init__(self, inputs: int, width: int, ranks: Tensor, ranked: Tensor) -> None:
-        super().__init__()
-        self.register_buffer("ranks", ranks.sum(1), persistent=False)
-        self.register_buffer("ranked", ranked.T.contiguous(), persistent=False)
-        self.first = nn.Linear(inputs, width)
-        self.blocks = nn.ModuleList(_block(width) for _ in range(2))
-        self.last = nn.Linear(width, len(ranks))
-        self.place = _Place(width, ranks.shape[1])
-        self.log_width = nn.Parameter(torch.full((ranks.shape[1],), math.log(BELL)))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return logits."""
-        h: Tensor = self.first(x)
-        for block in self.blocks:
-            h = h + block(h)
-        away = self.ranks - self.place(h) @ self.ranked
-        sharpness = (-2 * self.log_width).exp() @ self.ranked
-        logits: Tensor = self.last(h) - away.square() * sharpness / 2
-        return logits
-
-
-class _Place(nn.Linear):
-    """A linear layer that in a table without numbers has no outputs: torch would warn that there is nothing to draw."""
-
-    def reset_parameters(self) -> None:
-        """Draw the weights, if there are any."""
-        if self.out_features:
-            super().reset_parameters()
-
-
-def _block(width: int) -> nn.Module:
-    return nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
 
 
 class Critic(nn.Module):
@@ -174,58 +228,61 @@ class Critic(nn.Module):
 
 
 class WganGpObjective(Objective):
-    """The Wasserstein losses with gradient penalty, and classes drawn from those of the rows."""
+    """The Wasserstein losses with gradient penalty and moments, and classes drawn from those of the rows."""
 
+    generator: nn.Module
     scores = True
 
     def __init__(
         self,
-        generator: nn.Module,
+        generator: Cascade,
         critic: nn.Module,
         rows: Tensor,
         classes: Tensor,
         *,
         layout: Layout,
-        label_codes: int,
-        settings: WganGpSettings,
+        moments: Moments | None,
+        plan: Plan,
     ) -> None:
         super().__init__(generator, critic, rows, classes)
-        self.layout, self.label_codes, self.settings = layout, label_codes, settings
+        self.layout, self.moments, self.plan = layout, moments, plan
+        self.labels, self.width = generator.bias.shape
+        ends = np.cumsum(layout.cardinalities).tolist()
+        self.choices = tuple(zip([0, *ends], ends, strict=False))[: None if layout.target is None else -1]
 
-    def fake(self, size: int, random: torch.Generator) -> Tensor:
-        """Return generated one-hot rows (size, W)."""
-        drawn = self.classes[self.pick(size, random)]
-        label = functional.one_hot(drawn, self.label_codes).float()
-        noise = torch.randn(size, self.settings.noise, generator=random, device=label.device)
-        logits = self.generator(torch.cat([noise, label], 1))
-        return self.layout.with_target(self.layout.relaxed(logits, self.settings.temperature, random), label)
+    def with_classes(self, size: int, random: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Return generated one-hot rows (size, W) and their classes (size,)."""
+        classes = self.classes[self.pick(size, random)]
+        label = functional.one_hot(classes, self.labels).float()
+        noise = torch.randn(size, self.plan.noise, generator=random, device=label.device)
+        return self.generator(noise, label, gumbel(label.new_empty(size, self.width), random)), classes
 
     def made(self, size: int, random: torch.Generator) -> Tensor:
         """Return generated one-hot rows (size, W)."""
-        return self.fake(size, random)
+        return self.with_classes(size, random)[0]
 
-    def real(self, at: Tensor) -> Tensor:
-        """Return real one-hot rows (B, W)."""
-        return self.layout.one_hot(self.rows[at])
+    def view(self, rows: Tensor) -> Tensor:
+        """Return one-hot rows (B, W)."""
+        return self.layout.one_hot(rows)
 
     def fitting(self, size: int) -> int:
         """Return a multiple of `pac`."""
-        return max(1, size // self.settings.pac) * self.settings.pac
+        return max(1, size // self.plan.pac) * self.plan.pac
 
     def critic_loss(self, size: int, random: torch.Generator) -> CriticLoss:
         """Return fake - real + penalty * (gradient norm - 1)^2 between them."""
         real = self.real(self.pick(size, random))
         with torch.no_grad():
-            fake = self.fake(size, random)
+            fake = self.made(size, random)
         judged = self.critic(torch.cat([real, fake])).view(2, -1).mean(1)
         judged_real, judged_fake = judged[0], judged[1]
         slope = self._slope(real, fake, random)
-        loss = judged_fake - judged_real + self.settings.penalty * ((slope - 1) ** 2).mean()
+        loss = judged_fake - judged_real + self.plan.penalty * ((slope - 1) ** 2).mean()
         return CriticLoss(loss, judged_real.detach(), judged_fake.detach())
 
     def _slope(self, real: Tensor, fake: Tensor, random: torch.Generator) -> Tensor:
         """Return the critic's gradient norms (B / pac,) at points between real and fake packs."""
-        packs, pac = len(real) // self.settings.pac, self.settings.pac
+        packs, pac = len(real) // self.plan.pac, self.plan.pac
         mix = torch.rand(packs, 1, generator=random, device=real.device).repeat_interleave(pac, 0)
         between = (mix * real + (1 - mix) * fake).requires_grad_(True)
         (gradient,) = torch.autograd.grad(self.critic(between).sum(), between, create_graph=True)
@@ -233,6 +290,7 @@ class WganGpObjective(Objective):
         return slope
 
     def generator_loss(self, size: int, random: torch.Generator) -> Tensor:
-        """Return minus the critic's mean judgement of generated rows."""
-        judged: Tensor = self.critic(self.fake(size, random))
-        return -judged.mean()
+        """Return minus the critic's mean judgement of generated rows, plus the distance of their moments."""
+        rows, classes = self.with_classes(size, random)
+        loss: Tensor = -self.critic(rows).mean()
+        return loss if self.moments is None else loss + self.plan.moments * self.moments(rows, classes)
