@@ -71,7 +71,8 @@ def prepared(title: str, name: str, settings: dict[str, Any], given: Any) -> tup
     """Return an untrained model's objective and schedule."""
     model: Any = registry.create(name, settings)
     data, model.codec = given
-    return title, model.fresh(*model.learn_facts(data), 0), model.schedule()
+    rows, classes = model.learn_facts(data)
+    return title, model.fresh(rows, classes, 0, model.schedule()), model.schedule()
 
 
 def table(rows: int, columns: int) -> tuple[pd.DataFrame, TableCodec]:

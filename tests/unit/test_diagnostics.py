@@ -167,7 +167,8 @@ def test_confidential_images_appear_as_class_means_only() -> None:
     assert gallery.sheet(images(0, 8), schema.classes, schema, means=True).sum() == 0
     html = gallery.image_page(Subject("x", "confidential", {}), side, images(1, 40), images(2, 40), schema, History())
     assert html.count("class means") >= 2
-    assert {"samples", "classes", "pixels", "axes"} == set(re.findall(r'<section id="(\w+)"', html))
+    networks = {"confusion", "mistakes", "discriminator", "attention"}
+    assert {"samples", "classes", "pixels", "axes", *networks} == set(re.findall(r'<section id="(\w+)"', html))
 
 
 def test_a_browser_finds_nothing_to_complain_of(tmp_path: Path) -> None:

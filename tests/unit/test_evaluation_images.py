@@ -6,9 +6,16 @@ from scipy.linalg import sqrtm
 from sklearn.datasets import load_digits
 
 from synthtrail.data.image import Images, ImageSchema, ImageSet
-from synthtrail.evaluation import images, registry
+from synthtrail.evaluation import domain, images, pixels, registry
 from synthtrail.evaluation.metric import Score, generator
 from synthtrail.evaluation.verdict import Thresholds, decide
+
+
+@pytest.fixture(autouse=True)
+def quick_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Train one network of each kind, for a moment: how well they judge is asked in `test_evaluation_domain`."""
+    monkeypatch.setattr(domain, "SEEDS", 1)
+    monkeypatch.setattr(domain, "STEPS", (4, 4))
 
 
 def digits(start: int, stop: int) -> ImageSet:
@@ -69,11 +76,11 @@ def test_copied_images_are_refused(copy: "type[ImageSet]") -> None:
 
 
 def test_repeated_images_are_not_distinct() -> None:
-    """Sixty-four images, each repeated: hardly any is distinct, and the verdict asks for review at least."""
+    """Sixty-four images, each repeated: hardly any is distinct, and the verdict is refuse."""
     repeated = with_pixels(FRESH.pixels[np.arange(len(FRESH)) % 64], FRESH)
     found = scores(repeated, "distinctness")
     assert value(found, "distinct") == 0
-    assert level({**found, **scores(repeated, "privacy")}) == "review"
+    assert level({**found, **scores(repeated, "privacy")}) == "refuse"
 
 
 def test_wrong_labels_cost_utility() -> None:
@@ -90,6 +97,32 @@ def test_one_class_only_is_a_guess() -> None:
     found = scores(ImageSet(FRESH.pixels, np.full(len(FRESH), "3", dtype=object), FRESH.names), "utility", "fidelity")
     assert value(found, "tstr_balanced_accuracy") == pytest.approx(0.1)
     assert value(found, "class_balance") == pytest.approx((TRAIN.labels == "3").mean())
+
+
+def test_a_cast_of_colour_and_stretched_contrast_show() -> None:
+    """Tinted images lose likeness in the tinted channel alone; images stretched one by one lose it in contrast."""
+    rng = np.random.default_rng(0)
+    real = rng.integers(60, 190, (300, 8, 8, 3), dtype=np.uint8)
+    tinted = real.copy()
+    tinted[..., 0] += 50
+    found = images.colours(real[:150], tinted[150:])["colours"]
+    assert found.detail["red"] == pytest.approx(1 - 50 / 255, abs=0.01)
+    assert min(found.detail["green"], found.detail["blue"]) > 0.99
+    low, high = real.min((1, 2, 3), keepdims=True), real.max((1, 2, 3), keepdims=True)
+    stretched = ((real - low) * 255.0 / (high - low)).astype(np.uint8)
+    assert images.colours(real[:150], real[150:])["contrast"].value == pytest.approx(1, abs=0.01)
+    assert images.colours(real[:150], stretched[150:])["contrast"].value == pytest.approx(130 / 255, abs=0.02)
+
+
+def test_images_nearer_to_training_than_the_holdout_are_told_with_an_interval() -> None:
+    """Training images under light noise lie nearer beyond doubt; fresh images do not."""
+    fresh, near = scores(FRESH, "distinctness"), scores(blurred(TRAIN), "distinctness")
+    for name in ("nearest_ratio", "nearest_tail"):
+        assert value(fresh, f"{name}_lower") < value(fresh, name) < 1.2
+        assert value(fresh, f"{name}_lower") > 0.8
+        assert value(near, name) < 0.5
+        assert "beyond doubt" in near[name].note
+        assert "beyond doubt" not in fresh[name].note
 
 
 def test_noise_is_far_in_pixels() -> None:
@@ -114,7 +147,7 @@ def test_the_frechet_distance_is_the_textbook_one() -> None:
 )
 def test_shrinking_takes_means_of_blocks(size: tuple[int, int, int], side: int, width: int) -> None:
     """No side is longer than asked; brightness is in [0, 1]; a flat image stays flat; small images stay as they are."""
-    shrunk = images.shrink(np.full((2, *size), 51, np.uint8), side)
+    shrunk = pixels.shrink(np.full((2, *size), 51, np.uint8), side)
     assert shrunk.shape == (2, width)
     assert shrunk == pytest.approx(0.2)
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from synthtrail.data.image import Images, ImageSet
 from synthtrail.data.schema import infer
 from synthtrail.stages import pictures
 from synthtrail.stages.histograms import LEAST, Histograms, round_edges
+from synthtrail.stages.parts import FILM
 from synthtrail.stages.samples import ImageView, Samples, TableView
 from synthtrail.storage.salt import no_salt
 
@@ -126,6 +128,36 @@ def test_confidential_images_are_means() -> None:
     assert (value["rows"], value["columns"], value["shows"]) == (["a", "b"], 2, "class means")
     assert pixels.shape == (4, 4, 4, 1)
     assert not any((shown == image).all() for image in data.pixels for shown in pixels)
+
+
+def test_images_leave_a_film_that_can_be_played(tmp_path: Path) -> None:
+    """A frame for each step in order, the last one longest; confidential ones carry their salt; tables leave none."""
+    data = digits(9)
+    salts = lambda name: name.encode()  # noqa: E731
+    for private in (False, True):
+        view = ImageView(data, Images().infer(data), private=private)
+        samples = Samples(view, Live(), salts if private else no_salt)
+        for step in (10, 30, 100):
+            noisy = np.random.default_rng(step).integers(0, 256, data.pixels.shape).astype(np.uint8)
+            samples.draw(step, 100, ImageSet(noisy, data.labels, data.names))
+        samples.keep({"layers-000100.json": b'{"v": 1}\n'})
+        samples.write(tmp_path)
+        with Image.open(tmp_path / FILM) as film:
+            assert (film.format, film.n_frames) == ("GIF", 3)  # type: ignore[attr-defined]
+            durations = []
+            for frame in range(3):
+                film.seek(frame)
+                durations.append(film.info["duration"])
+            assert durations == [700, 700, 2500]
+            film.seek(0)
+            assert (FILM.encode().hex() in str(film.info.get("comment", b""))) == private
+        kept = json.loads((tmp_path / "layers-000100.json").read_bytes())
+        assert kept == {"v": 1} | ({"salt": b"layers-000100.json".hex()} if private else {})
+    table = pd.DataFrame({"a": [1.0, 2.0] * 10})
+    alone = Samples(TableView(table, infer(table), private=False), Live(), no_salt)
+    alone.draw(1, 2, table)
+    alone.write(tmp_path / "table")
+    assert not (tmp_path / "table" / FILM).exists()
 
 
 def test_a_column_name_is_only_text() -> None:

@@ -95,15 +95,23 @@ class ImageCodec:
 
     schema: ImageSchema
 
-    def encode(self, data: ImageSet) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Return (N, C, H, W) float32 in [-1, 1] and class numbers int64 (N,)."""
+    def numbers(self, data: ImageSet) -> NDArray[np.int64]:
+        """Return the class numbers of the labels (N,)."""
         known = {name: number for number, name in enumerate(self.schema.classes)}
         strange = sorted(set(data.labels) - set(known))
         if strange:
             raise CodecError(f"label {strange[0]!r} is not among the training labels; split again")
-        numbers = np.array([known[label] for label in data.labels], dtype=np.int64)
+        return np.array([known[label] for label in data.labels], dtype=np.int64)
+
+    def encode(self, data: ImageSet) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Return (N, C, H, W) float32 in [-1, 1] and class numbers int64 (N,)."""
+        numbers = self.numbers(data)
         scaled = data.pixels.astype(np.float32) / 127.5 - 1
         return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2)), numbers
+
+    def stored(self, data: ImageSet) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        """Return the pixels as bytes (N, C, H, W), a quarter of what `encode` takes, and class numbers (N,)."""
+        return np.ascontiguousarray(data.pixels.transpose(0, 3, 1, 2)), self.numbers(data)
 
     def decode(self, values: NDArray[np.float32], numbers: NDArray[np.int64], first: int = 0) -> ImageSet:
         """Turn (N, C, H, W) and class numbers into images named from number `first` on."""

@@ -38,6 +38,7 @@ SQUARE = 36  # cells on each side of a density of points
 NAMES = {"real": "real (training)", "held": "real (holdout)", "made": "synthetic"}
 SECTIONS = {
     "training": "Training",
+    "layers": "Weights and gradients",
     "steps": "On the way",
     "samples": "Samples",
     "columns": "Columns",
@@ -56,6 +57,7 @@ class Subject:
     name: str
     data_class: str
     facts: Mapping[str, str]
+    seed: int = 0  # of networks that are trained for the page
 
     @property
     def private(self) -> bool:
@@ -90,6 +92,7 @@ def table_sections(
     return "".join(
         (
             history.curves(past),
+            history.layers(past),
             history.snapshots(past),
             _columns(parts, schema, subject.private),
             _pairs(parts, schema, subject.private),
@@ -99,9 +102,10 @@ def table_sections(
     )
 
 
-def whole(subject: Subject, sections: str) -> str:
-    """Return the page around its sections."""
-    there = {name: text for name, text in SECTIONS.items() if f'<section id="{name}"' in sections}
+def whole(subject: Subject, sections: str, more: Mapping[str, str] = {}) -> str:
+    """Return the page around its sections; `more` are titles of sections that only this page has, by their name."""
+    titles = {**SECTIONS, **more}
+    there = {name: text for name, text in titles.items() if f'<section id="{name}"' in sections}
     facts = "\n".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in subject.facts.items())
     rule = f'<p class="lead">{page.AGGREGATES}</p>' if subject.private else ""
     body = (
@@ -153,13 +157,14 @@ def _scatters(points: Mapping[str, Floats], private: bool) -> dict[str, str]:
 
 def _columns(parts: Mapping[str, pd.DataFrame], schema: Schema, private: bool) -> str:
     columns = list(schema)
-    cards = [_column(tally(parts, column, private=private)) for column in columns[:MOST_COLUMNS]]
+    cards = [column_card(tally(parts, column, private=private)) for column in columns[:MOST_COLUMNS]]
     more = f" The first {MOST_COLUMNS} of {len(columns)} are shown." if len(columns) > MOST_COLUMNS else ""
     lead = f"Each column's distribution on all three sides.{more}"
     return page.section("columns", "Columns", lead, page.legend(), page.grid(cards))
 
 
-def _column(found: Tally) -> str:
+def column_card(found: Tally) -> str:
+    """Return the drawing of one column."""
     column, label = found.column, f"{found.column.name}: real against synthetic"
     gap = found.missing
     note = f"missing {gap['real']:.0%} | {gap['made']:.0%}" if max(gap.values()) > 0 else ""

@@ -1,21 +1,21 @@
-"""The diagnostics page of images: samples of every class, pixels' means and spreads, counts, principal axes.
+"""The diagnostics page of images: samples of every class, pixels' means and spreads, counts, principal axes; and what
+networks make of them (`judged`).
 
 Of a confidential source no real image is shown; class means of at least five stand for them.
 """
 
-import io
 from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from synthtrail.data.image import ImageSchema, ImageSet
-from synthtrail.evaluation import diagnostics, drawing, history, page
+from synthtrail.evaluation import diagnostics, drawing, history, judged, page
 from synthtrail.evaluation.canvas import LEAST_CELL
 from synthtrail.evaluation.diagnostics import EMBEDDED, NAMES, Subject
 from synthtrail.evaluation.history import History
-from synthtrail.evaluation.images import SMALL_SIDE, shrink
+from synthtrail.evaluation.pictures import png
+from synthtrail.evaluation.pixels import SMALL_SIDE, shrink
 
 MOST_CLASSES = 12
 EACH = 8  # images of a class and side
@@ -33,14 +33,16 @@ def image_page(
     sections = "".join(
         (
             history.curves(past),
+            history.layers(past),
             history.snapshots(past),
             _samples(sides, schema, subject.private),
             _classes(sides, schema, subject.private),
             _pixels(sides, subject.private),
             diagnostics.axes(dense, subject.private),
+            judged.sections(judged.Sides(train, holdout, synthetic, subject.private, subject.seed), schema),
         )
     )
-    return diagnostics.whole(subject, sections)
+    return diagnostics.whole(subject, sections, judged.SECTIONS)
 
 
 def _samples(sides: Sides, schema: ImageSchema, private: bool) -> str:
@@ -78,13 +80,6 @@ def _row(found: NDArray[np.uint8], schema: ImageSchema, places: int) -> NDArray[
     for i, image in enumerate(found):
         row[: schema.height, i * (schema.width + gap) : i * (schema.width + gap) + schema.width] = image
     return row
-
-
-def png(pixels: NDArray[np.uint8]) -> bytes:
-    """Return pixels (H, W, C) as PNG."""
-    out = io.BytesIO()
-    Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).save(out, format="PNG", optimize=True)
-    return out.getvalue()
 
 
 def _classes(sides: Sides, schema: ImageSchema, private: bool) -> str:

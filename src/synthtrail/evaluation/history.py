@@ -9,6 +9,7 @@ images (`docs/guide.md` says where they lie); what is not understood is left out
 import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ TITLES = {
     "divergence": "Divergence",
 }
 MOST_STEPS = 6
+MOST_LAYERS = 12  # of a network
 MOST_SHOWN = 5  # columns of a table whose way is drawn
 
 
@@ -48,6 +50,8 @@ class History:
 
     curves: Mapping[str, Points] = field(default_factory=dict)
     snapshots: Sequence[Snapshot] = ()
+    film: bytes = b""  # an animated GIF of the snapshots' pictures
+    layers: Sequence[Mapping[str, Any]] = ()  # what `synthtrail.models.layers` tells, in the order of steps
 
 
 def curves(history: History) -> str:
@@ -79,13 +83,59 @@ def snapshots(history: History) -> str:
         for one in pictures
         if one.picture
     ]
+    if history.film:
+        moving = base64.b64encode(history.film).decode()
+        shown = f'<img class="pixels" src="data:image/gif;base64,{moving}" alt="all steps, one after another">'
+        cards.insert(0, page.card("all steps, one after another", shown))
     return page.section("steps", "On the way", lead, page.grid(cards, "" if means else "third"))
 
 
-def picture(png: bytes, label: str) -> str:
-    """Return a PNG as an image whose pixels stay square."""
+def layers(history: History) -> str:
+    """Return the section of how weights and gradients are spread in each layer, at the first and at the last step."""
+    if not history.layers:
+        return ""
+    parts = []
+    for name in sorted(history.layers[-1]["networks"]):
+        cards = [
+            _layer(name, number, layer["layer"], history)
+            for number, layer in enumerate(_last(history, name)[:MOST_LAYERS])
+        ]
+        parts.append(page.grid(cards, "wide"))
+    lead = (
+        f"Weights and gradients of each layer at step {history.layers[-1]['step']:,}, and in outline at step "
+        f"{history.layers[0]['step']:,}. Gradients that are all next to 0, or weights that run away, stop a training."
+    )
+    return page.section("layers", "Weights and gradients", lead, *parts)
+
+
+def _last(history: History, network: str) -> list[Mapping[str, Any]]:
+    return list(history.layers[-1]["networks"][network])
+
+
+def _layer(network: str, number: int, layer: str, history: History) -> str:
+    drawings = {}
+    for what in ("weights", "gradients"):
+        first, last = (one["networks"][network][number].get(what) for one in (history.layers[0], history.layers[-1]))
+        if first and last:
+            drawings[what] = _spans(first, last, f"{what} of {network}, {layer}")
+    return page.card(f"{network}: {layer}", page.side_by_side(drawings))
+
+
+def _spans(first: Mapping[str, Any], last: Mapping[str, Any], label: str) -> str:
+    """Return two histograms on one axis that is as wide as the last one's values."""
+    edges = np.linspace(last["low"], last["high"], len(last["counts"]) + 1)
+    old = np.linspace(first["low"], first["high"], len(first["counts"]) + 1)
+    middles = (old[:-1] + old[1:]) / 2
+    before = np.histogram(middles.clip(edges[0], edges[-1]), edges, weights=first["counts"])[0]
+    after = np.asarray(last["counts"], dtype=np.float64)
+    sides = {"made": after / max(1.0, after.sum()), "held": before / max(1.0, float(before.sum()))}
+    return drawing.histogram(edges, sides, label=escape(label))
+
+
+def picture(png: bytes, label: str, kind: str = "") -> str:
+    """Return a PNG as an image whose pixels stay square; of kind `sheet` as wide as its card."""
     data = base64.b64encode(png).decode()
-    return f'<img class="pixels" src="data:image/png;base64,{data}" alt="{label}">'
+    return f'<img class="{f"pixels {kind}".strip()}" src="data:image/png;base64,{data}" alt="{label}">'
 
 
 def _two() -> dict[str, str]:

@@ -3,17 +3,15 @@ real ones.
 
 *Utility*: a classifier (support vectors with a Gaussian kernel on the first 50 principal components of the pixels, both
 fitted on the images that it is trained on) is trained on synthetic images only and on real ones, and tested on the real
-holdout. *Fidelity*: the Fréchet distance between Gaussians fitted to the first 50 principal components of real training
-pixels. It is named for what it is: a distance in pixels, not the FID, whose features come from a network trained on
-photographs. Beside it the mean image, the pixels' spread and the class balance. *Distinctness*: a synthetic image is
-distinct if no other lies nearer than the real data's own first percentile; it is a near copy if a training image lies
-nearer than the first percentile of the holdout's distances to training images. *Privacy*: as for tables
-(`synthtrail.evaluation.privacy`), in pixel distance.
+holdout; `domain` does the same with a network. *Fidelity*: the Fréchet distance between Gaussians fitted to the first
+50 principal components of real training pixels. It is named for what it is: a distance in pixels, not the FID, whose
+features come from a network trained on photographs. Beside it the mean image, the pixels' spread and the class balance;
+the brightness of each channel (a cast of colour) and the contrast of single images (a generator's images that were
+stretched one by one all reach from black to white). *Distinctness*: of all images, how many are near-duplicates of
+another or near copies of a training image (`distinct`), and whether they lie nearer to training images than held-out
+real ones do, with bootstrap intervals. *Privacy*: as for tables (`synthtrail.evaluation.privacy`), in pixel distance.
 
 Distances are taken between images shrunk by block means to at most 16 pixels a side, brightness in [0, 1].
-
-    >>> shrink(np.full((2, 28, 28, 1), 255, np.uint8), 16).shape
-    (2, 196)
 """
 
 from collections.abc import Mapping
@@ -23,9 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthtrail.data.image import ImageSchema, ImageSet
-from synthtrail.evaluation import privacy, utility
+from synthtrail.evaluation import distinct, privacy, utility
+from synthtrail.evaluation.distinct import Reference
 from synthtrail.evaluation.metric import Metric, Reading, Scale, UnmeasurableError
 from synthtrail.evaluation.nearest import nearest
+from synthtrail.evaluation.pixels import SMALL_SIDE, levels, shrink, small
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -33,7 +33,8 @@ Ints = NDArray[np.int64]
 COMPONENTS = 50
 MOST_IMAGES = 4_000  # for training and for testing the classifier, whose cost grows with their square
 SIDE = 28  # of images as the classifier sees them
-SMALL_SIDE = 16  # of images as distances see them
+REDRAWN = 200  # bootstrap samples behind an interval
+TAIL = 5  # per cent of images: the nearest ones, among which copies would be
 
 UTILITY_SCALES = (
     utility.RATIO,
@@ -66,12 +67,18 @@ FIDELITY_SCALES = (
     Scale("pixel_mean", "Mean image", "higher", "0: black against white", "1: the same"),
     Scale("pixel_spread", "Standard deviation of each pixel", "higher", "0: opposite", "1: the same"),
     Scale("class_balance", "Class balance", "higher", "0: no class in common", "1: the same shares"),
+    Scale("colours", "Brightness of each channel", "higher", "0: black against white", "1: the same"),
+    Scale("contrast", "Contrast of single images", "higher", "0: flat against stretched", "1: the same"),
 )
 DISTINCT_SCALES = (
     Scale(
         "distinct", "Images unlike every other synthetic one", "higher", "0: one image repeated", "0.99: as real images"
     ),
     Scale("near_copies", "Near copies of training images", "lower", "1: all", "0.01: as the holdout"),
+    Scale("nearest_ratio", "Distance to the nearest training image, over the holdout's", "middle", "0: copies", "1"),
+    Scale("nearest_ratio_lower", "The same, lower 95 % bound", "higher", "0: copies", "1 or more: not nearer"),
+    Scale("nearest_tail", "The same of the nearest 5 %", "middle", "0: copies", "1: as the holdout's nearest 5 %"),
+    Scale("nearest_tail_lower", "The same, lower 95 % bound", "higher", "0: copies", "1 or more: not nearer"),
 )
 
 
@@ -86,16 +93,6 @@ class Classified:
     def balanced(self) -> float:
         """Mean recall over the classes of the holdout."""
         return float(np.mean(list(self.recalls.values())))
-
-
-def shrink(pixels: NDArray[np.uint8], side: int) -> Floats:
-    """Return images (N, H, W, C) as rows of brightness in [0, 1], block means making each side at most `side` long."""
-    count, height, width, channels = pixels.shape
-    block = max(1, -(-max(height, width) // side))
-    high, wide = max(1, height // block), max(1, width // block)
-    tall, broad = (block if height >= block else height), (block if width >= block else width)
-    cut = pixels[:, : high * tall, : wide * broad].reshape(count, high, tall, wide, broad, channels)
-    return np.asarray(cut.mean(axis=(2, 4)).reshape(count, -1) / 255.0, dtype=np.float64)
 
 
 def measure_utility(
@@ -168,7 +165,7 @@ def measure_fidelity(
         str(k): (float((train.labels == k).mean()), float((synthetic.labels == k).mean())) for k in schema.classes
     }
     unknown = 1.0 - sum(made_share for _, made_share in shares.values())
-    return {
+    return colours(train.pixels, synthetic.pixels) | {
         "frechet_pixels": Reading(distances[0]),
         "frechet_pixels_holdout": Reading(distances[1], f"from {len(holdout)} images; fewer make it larger"),
         "pixel_mean": Reading(1.0 - float(np.abs(real.mean(axis=0) - made.mean(axis=0)).mean())),
@@ -181,22 +178,58 @@ def measure_fidelity(
     }
 
 
+def colours(real: NDArray[np.uint8], made: NDArray[np.uint8]) -> dict[str, Reading]:
+    """Return the likeness of brightness in each channel, and of the range from darkest to brightest pixel of an image.
+
+    Each is 1 less the earth mover's distance between the two distributions, brightness in [0, 1].
+    """
+    gaps = [_moved(one, other) for one, other in zip(levels(real), levels(made), strict=True)]
+    names = ("grey",) if real.shape[3] == 1 else ("red", "green", "blue")
+    ranges = [np.bincount(side.max((1, 2, 3)) - side.min((1, 2, 3)), minlength=256) for side in (real, made)]
+    detail = {name: 1.0 - gap for name, gap in zip(names, gaps, strict=True)}
+    return {
+        "colours": Reading(1.0 - float(np.mean(gaps)), "", detail),
+        "contrast": Reading(1.0 - _moved(ranges[0], ranges[1])),
+    }
+
+
+def _moved(one: NDArray[np.int64], other: NDArray[np.int64]) -> float:
+    """Return the earth mover's distance of two histograms over 256 levels, as a share of the whole range."""
+    return float(np.abs(np.cumsum(one / one.sum() - other / other.sum())).sum() / 255)
+
+
 def measure_distinctness(
     train: ImageSet, holdout: ImageSet, synthetic: ImageSet, schema: ImageSchema, rng: np.random.Generator
 ) -> Mapping[str, Reading]:
-    """Return the share of distinct synthetic images and of near copies of training images."""
+    """Return the share of distinct images and of near copies, of all; and how far they are from training images."""
     del schema
-    real, held, made = (shrink(_some(side, rng).pixels, SMALL_SIDE) for side in (train, holdout, synthetic))
-    if min(len(real), len(held), len(made)) < 2:
+    if min(len(train), len(holdout), len(synthetic)) < 2:
         raise UnmeasurableError("needs at least two images of each kind")
-    own, _ = nearest(real, real, among_themselves=True)
-    apart, _ = nearest(made, made, among_themselves=True)
-    held_to_real, _ = nearest(held, real)
-    made_to_real, _ = nearest(made, real)
+    reference = Reference.of(train.pixels, holdout.pixels)
+    unlike, copied = distinct.shares(reference, synthetic.pixels)
+    held, made = (nearest(small(side.pixels), reference.train)[0] for side in (holdout, synthetic))
+    marks = f"nearer than {reference.own:.3g}, the real images' own first percentile"
     return {
-        "distinct": Reading(float((apart > np.percentile(own, 1)).mean())),
-        "near_copies": Reading(float((made_to_real < np.percentile(held_to_real, 1)).mean())),
+        "distinct": Reading(unlike, f"of all {len(synthetic):,}; not distinct is what lies {marks}"),
+        "near_copies": Reading(copied, f"of all {len(synthetic):,}; mark {reference.held:.3g}"),
+        **_nearer("nearest_ratio", held, made, 50, rng),
+        **_nearer("nearest_tail", held, made, TAIL, rng),
     }
+
+
+def _nearer(name: str, held: Floats, made: Floats, percent: float, rng: np.random.Generator) -> dict[str, Reading]:
+    """Return the ratio of a percentile of distances, synthetic over holdout, and its lower 95 % bound (bootstrap)."""
+    own = float(np.percentile(held, percent))
+    if own == 0:
+        why = "so many holdout images equal a training image that distances say nothing"
+        return {name: Reading(None, why), f"{name}_lower": Reading(None, why)}
+    drawn = [[np.percentile(rng.choice(side, len(side)), percent) for side in (made, held)] for _ in range(REDRAWN)]
+    ratios = np.array([a / b for a, b in drawn if b > 0])
+    low, high = np.percentile(ratios, (2.5, 97.5))
+    value = float(np.percentile(made, percent)) / own
+    note = f"95 % interval {low:.3f} to {high:.3f}" + ("; nearer beyond doubt" if high < 1 else "")
+    detail = {"synthetic": value * own, "holdout": own}
+    return {name: Reading(value, note, detail), f"{name}_lower": Reading(float(low))}
 
 
 def measure_privacy(

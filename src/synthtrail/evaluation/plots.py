@@ -37,9 +37,10 @@ from synthtrail.evaluation.canvas import (
 )
 from synthtrail.evaluation.features import Features, codes, even_edges, is_number, read
 from synthtrail.evaluation.fidelity import correlations
-from synthtrail.evaluation.images import SMALL_SIDE, components, shrink
+from synthtrail.evaluation.images import components
 from synthtrail.evaluation.metric import Score
 from synthtrail.evaluation.nearest import nearest
+from synthtrail.evaluation.pixels import SMALL_SIDE, shrink
 
 Floats = NDArray[np.float64]
 

@@ -4,7 +4,7 @@ Figures of the report are drawn with matplotlib; here that would cost more than 
 """
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ WIDE = 4  # columns of the picture
 MOST = 16  # histograms in a picture
 MARGIN = 12
 SHOWN_SIDE = 48  # pixels that a small image is enlarged to
+FRAME_MS, LAST_MS = 700, 2_500  # how long a picture of a film stands
 
 
 def histograms(told: Mapping[str, Any], salt: bytes | None = None) -> bytes:
@@ -81,3 +82,20 @@ def png(picture: Image.Image, salt: bytes | None) -> bytes:
     out = io.BytesIO()
     picture.save(out, "PNG", pnginfo=words)
     return out.getvalue()
+
+
+def film(frames: Sequence[bytes], salt: bytes | None = None) -> bytes:
+    """Return PNG pictures of one size as an animated GIF that repeats, the last one shown longer; empty without any."""
+    if not frames:
+        return b""
+    pictures = [_opened(frame) for frame in frames]
+    out = io.BytesIO()
+    durations = [FRAME_MS] * (len(pictures) - 1) + [LAST_MS]
+    comment = b"" if salt is None else f"synthtrail.salt {salt.hex()}".encode()
+    pictures[0].save(out, "GIF", save_all=True, append_images=pictures[1:], duration=durations, loop=0, comment=comment)
+    return out.getvalue()
+
+
+def _opened(frame: bytes) -> Image.Image:
+    with Image.open(io.BytesIO(frame)) as picture:
+        return picture.convert("RGB").quantize(256, dither=Image.Dither.NONE)

@@ -2,6 +2,8 @@
 
     samples/step-000100.json    tables: histograms, real beside synthetic (`histograms`); images: what the picture shows
     samples/step-000100.png     the picture of it
+    samples/training.gif        of images, all pictures one after another
+    samples/layers-000100.json  how weights and gradients are spread (`synthtrail.models.layers`)
 
 Of confidential data only aggregates are shown: cells of at least five rows, and images as means of at least five.
 """
@@ -17,7 +19,8 @@ from numpy.typing import NDArray
 from synthtrail.data.image import ImageSet
 from synthtrail.stages import pictures
 from synthtrail.stages.histograms import LEAST, Histograms
-from synthtrail.stages.parts import salted
+from synthtrail.stages.parts import FILM, salted
+from synthtrail.stages.relation_view import RelationView
 from synthtrail.storage.files import write_bytes
 from synthtrail.storage.salt import Salts
 
@@ -72,9 +75,19 @@ class Samples:
                 self._live.show(int(name[5:11]), files[name])
 
     def write(self, folder: Path) -> None:
-        """Write every file."""
+        """Write every file, and the pictures of images as a film."""
         for name, content in self._files.items():
-            write_bytes(folder / name, content)
+            write_bytes(folder / name, self._whole(name, content))
+        frames = [self._files[name] for name in sorted(self._files) if name.endswith(".png")]
+        if isinstance(self._view, ImageView) and frames:
+            write_bytes(folder / FILM, pictures.film(frames, self._salts(FILM)))
+
+    def _whole(self, name: str, content: bytes) -> bytes:
+        """Return a file's bytes; what comes from the training itself has no salt yet."""
+        salt = self._salts(name)
+        if salt is None or not name.startswith("layers-"):
+            return content
+        return (json.dumps(salted(json.loads(content), salt), sort_keys=True) + "\n").encode()
 
 
 class TableView:
@@ -140,4 +153,4 @@ def _means(data: ImageSet, classes: tuple[str, ...]) -> dict[str, NDArray[np.uin
     return {name: part.mean(0).round().astype(np.uint8) for name, part in parts.items() if len(part) >= LEAST}
 
 
-VIEWS: Mapping[str, Any] = {"tabular": TableView, "image": ImageView}
+VIEWS: Mapping[str, Any] = {"tabular": TableView, "image": ImageView, "relational": RelationView}

@@ -1,0 +1,146 @@
+"""Near-duplicates among images: of another generated image, or of a training image. They are not released.
+
+How near is too near is taken from the real images themselves, in the distance of `pixels.small`:
+
+    own     the first percentile of training images' distances to the nearest other training image: what lies no
+            farther from another generated image is its near-duplicate
+    held    the first percentile of holdout images' distances to the nearest training image: what lies no farther
+            from a training image is its near copy, learnt by heart
+
+Both are taken from at most `ASKED` images, evenly spaced, against all training images, and so are the same wherever
+they are taken. `generate` drops near-duplicates and draws others in their place (`Sieve`); `validate` counts them in
+what was released (`shares`).
+
+    sieve = Sieve(Reference.of(train.pixels, holdout.pixels))
+    kept = sieve.passed(batch.pixels)      # bool (B,)
+    sieve.facts()                          # {"near_copies": 3, "near_duplicates": 12, "let_through": 0}
+
+A model that has collapsed makes next to nothing else. Then the sieve gives up and lets the rest through, so that there
+is something to show, and the report refuses it: of `PATIENCE` images it must have kept one in `LEAST`.
+
+What it does not see: a training image that was shifted, mirrored or made brighter is far from it in pixels. The attack
+in `privacy` is no help against that either; a person's eye is.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from synthtrail.evaluation.nearest import nearest, nearest_other
+from synthtrail.evaluation.pixels import small
+
+Rows = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+ASKED = 4_000
+PERCENTILE = 1.0
+PATIENCE = 2_000
+LEAST = 50
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Training images as distances see them, float32 (N, D), and the marks `own` and `held`; nothing is too near -1."""
+
+    train: Rows
+    own: float
+    held: float
+
+    @classmethod
+    def of(cls, train: NDArray[np.uint8], holdout: NDArray[np.uint8]) -> "Reference":
+        """Take the marks from real images (N, H, W, C) and (M, H, W, C)."""
+        return cls.of_rows(small(train), small(holdout))
+
+    @classmethod
+    def of_rows(cls, train: Rows, holdout: Rows) -> "Reference":
+        """Take the marks from real images as distances see them (N, D) and (M, D)."""
+        own_distances, _ = nearest_other(train, spaced(len(train)))
+        held_distances, _ = nearest(holdout[spaced(len(holdout))], train)
+        return cls(train, _mark(own_distances), _mark(held_distances))
+
+    def near_copies(self, rows: Rows) -> Mask:
+        """Tell which of the rows (B, D) are near copies of a training image."""
+        return nearest(rows, self.train)[0] <= self.held
+
+
+def spaced(count: int) -> NDArray[np.int64]:
+    """Return the numbers of at most `ASKED` of so many images, evenly spaced."""
+    return np.unique(np.linspace(0, count - 1, min(count, ASKED)).round().astype(np.int64)) if count else _none()
+
+
+def shares(reference: Reference, made: NDArray[np.uint8]) -> tuple[float, float]:
+    """Return of all generated images (N, H, W, C) the share that is distinct, and the share of near copies.
+
+    Distinct is what is farther than `own` from every other one; of two near-duplicates neither is.
+    """
+    rows = small(made)
+    apart, _ = nearest(rows, rows, among_themselves=True)
+    return float((apart > reference.own).mean()), float(reference.near_copies(rows).mean())
+
+
+class Sieve:
+    """Keeps those images of each batch that are no near-duplicates of what it kept before, and no near copies."""
+
+    def __init__(self, reference: Reference) -> None:
+        self.reference = reference
+        self._kept = np.empty((0, reference.train.shape[1]), np.float32)
+        self._count, self._seen = 0, 0
+        self._found = {"near_copies": 0, "near_duplicates": 0, "let_through": 0}
+
+    def passed(self, pixels: NDArray[np.uint8]) -> Mask:
+        """Return which images of a batch (B, H, W, C) may stay, bool (B,)."""
+        self._seen += len(pixels)
+        if self._hopeless():
+            self._found["let_through"] += len(pixels)
+            return np.ones(len(pixels), bool)
+        rows = small(pixels)
+        copied = self.reference.near_copies(rows)
+        again = ~copied & (nearest(rows, self._kept[: self._count])[0] <= self.reference.own)
+        fresh = ~copied & ~again
+        fresh[fresh] = first_of_each(rows[fresh], self.reference.own)
+        self._found["near_copies"] += int(copied.sum())
+        self._found["near_duplicates"] += int((~copied & ~fresh).sum())
+        self._keep(rows[fresh])
+        return fresh
+
+    def facts(self) -> dict[str, int]:
+        """Return how many images were dropped for what, and how many were let through once it was hopeless."""
+        return dict(self._found)
+
+    def _hopeless(self) -> bool:
+        before = self._seen - self._found["let_through"]
+        return bool(self._found["let_through"]) or (before > PATIENCE and self._count * LEAST < before)
+
+    def _keep(self, rows: Rows) -> None:
+        wanted = self._count + len(rows)
+        if wanted > len(self._kept):  # twice the room each time, so that millions are not copied for every batch
+            room = np.empty((max(wanted, 2 * len(self._kept)), rows.shape[1]), np.float32)
+            if self._count:
+                room[: self._count] = self._kept[: self._count]
+            self._kept = room
+        self._kept[self._count : wanted] = rows
+        self._count = wanted
+
+
+def first_of_each(rows: Rows, mark: float) -> Mask:
+    """Return which rows (B, D) lie farther than `mark` from every earlier one that is kept.
+
+    >>> first_of_each(np.array([[0.0], [0.1], [1.0], [0.2]], np.float32), 0.15).tolist()
+    [True, False, True, True]
+    """
+    kept = np.ones(len(rows), bool)
+    near, _ = nearest(rows, rows, among_themselves=True)
+    for at in np.flatnonzero(near <= mark):
+        earlier = np.flatnonzero(kept[:at])
+        kept[at] = nearest(rows[at : at + 1], rows[earlier])[0][0] > mark
+    return kept
+
+
+def _mark(distances: NDArray[np.float64]) -> float:
+    known = distances[np.isfinite(distances)]
+    return float(np.percentile(known, PERCENTILE)) if known.size else -1.0
+
+
+def _none() -> NDArray[np.int64]:
+    return np.empty(0, np.int64)
