@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from synthtrail.data import schema as schemas
 from synthtrail.data.errors import WantedError
 from synthtrail.data.image import ImageSchema, ImageSet
+from synthtrail.data.relationschema import RelationalSchema
 from synthtrail.data.schema import NUMERIC, Column, Schema
 from synthtrail.params import nearest
 
@@ -77,7 +78,7 @@ class Wanted:
     filters: tuple[Filter, ...] = ()
 
 
-def parse(asked: Mapping[str, Any], schema: Schema | ImageSchema) -> Wanted:
+def parse(asked: Mapping[str, Any], schema: Schema | ImageSchema | RelationalSchema) -> Wanted:
     """Return `asked` (column -> condition) as `Wanted`; raise `WantedError` for what the schema does not know."""
     columns, target = columns_of(schema)
     one_class: str | None = None
@@ -125,8 +126,10 @@ def category(given: Any, column: Column) -> str | int | bool:
     return found
 
 
-def columns_of(schema: Schema | ImageSchema) -> tuple[dict[str, Column], str | None]:
-    """Return the columns by name and the target's name; of images, the label is the only column."""
+def columns_of(schema: Schema | ImageSchema | RelationalSchema) -> tuple[dict[str, Column], str | None]:
+    """Return the columns by name and the target's name; of images the label is the only column, of related tables those
+    of the subjects count.
+    """
     if isinstance(schema, ImageSchema):
         if schema.target is None:
             return {}, None

@@ -104,9 +104,10 @@ class Unique:
     columns: tuple[str, ...]
 
     def broken(self, table: pd.DataFrame, schema: Schema) -> Mask:
-        """Return which rows (N,) repeat an earlier one."""
+        """Return which rows (N,) repeat an earlier one; a row with a gap in the columns repeats none."""
         del schema
-        return table.duplicated(list(self.columns)).to_numpy()
+        names = list(self.columns)
+        return (table.duplicated(names) & table[names].notna().all(axis=1)).to_numpy(dtype=bool)
 
 
 @dataclass(frozen=True)
@@ -221,9 +222,9 @@ class Keeper:
         if known is None:
             return batch
         counts = np.array(known.counts, dtype=np.float64)
-        firsts = pd.Series([row[0] for row in known.rows], dtype=object).map(_key).to_numpy()
+        firsts = pd.Series([row[0] for row in known.rows], dtype=object).map(key).to_numpy()
         drawn = np.zeros(int(broken.sum()), dtype=np.int64)
-        asked = batch.loc[broken, rule.columns[0]].astype(object).map(_key).to_numpy()
+        asked = batch.loc[broken, rule.columns[0]].astype(object).map(key).to_numpy()
         for first in pd.unique(asked):
             alike = np.flatnonzero(firsts == first) if (firsts == first).any() else np.arange(len(counts))
             here = asked == first
@@ -237,9 +238,10 @@ class Keeper:
     def _repeats(self, batch: pd.DataFrame, rule: Unique, wrong: Mask) -> Mask:
         """Return which rows repeat one that was kept before."""
         seen = self.seen[rule.text]
-        keys = pd.util.hash_pandas_object(batch[list(rule.columns)], index=False).tolist()
+        cells = batch[list(rule.columns)]
+        keys = pd.util.hash_pandas_object(cells, index=False).tolist()
         repeats = wrong.copy()
-        for at in np.flatnonzero(~wrong).tolist():
+        for at in np.flatnonzero(~wrong & cells.notna().all(axis=1).to_numpy()).tolist():
             repeats[at] = keys[at] in seen
             seen.add(keys[at])
         return repeats
@@ -265,12 +267,12 @@ def combination(schema: Schema, columns: tuple[str, ...]) -> Combination | None:
 
 def numbered(table: pd.DataFrame, known: Combination) -> NDArray[np.int64]:
     """Return the number of each row's combination (N,), -1 if it is not known."""
-    index = {tuple(map(_key, row)): number for number, row in enumerate(known.rows)}
-    cells = zip(*(table[name].astype(object).map(_key).tolist() for name in known.columns), strict=True)
+    index = {tuple(map(key, row)): number for number, row in enumerate(known.rows)}
+    cells = zip(*(table[name].astype(object).map(key).tolist() for name in known.columns), strict=True)
     return np.array([index.get(row, -1) for row in cells], dtype=np.int64)
 
 
-def _key(value: Any) -> Any:
+def key(value: Any) -> Any:
     """Return a cell as something that is equal to itself and fits JSON: missing is None, a date its text."""
     if pd.isna(value):
         return None
@@ -278,7 +280,7 @@ def _key(value: Any) -> Any:
 
 
 def _combination(rule: Together, table: pd.DataFrame, least: int) -> Combination:
-    cells = pd.DataFrame({name: table[name].astype(object).map(_key) for name in rule.columns})
+    cells = pd.DataFrame({name: table[name].astype(object).map(key) for name in rule.columns})
     counts = cells.groupby(list(rule.columns), dropna=False, sort=False).size()
     counts = counts[counts >= least]
     if counts.empty:

@@ -35,11 +35,12 @@ class CartSettings:
     """Settings of `Cart`: `least` rows in a leaf at least; `smoothing` is a in the module docstring.
 
     Without `least` it is 30 rows, and 50 for tables of 10,000 rows and more: chosen on inner validation parts for
-    usefulness and the privacy gate (docs/tables.md).
+    usefulness and the privacy gate (docs/tables.md). Trees grow on at most `rows` rows, drawn at random from more.
     """
 
     least: int | None = None
     smoothing: float = 0.0
+    rows: int = 200_000
 
 
 class Cart(TableModel[CartSettings]):
@@ -62,10 +63,13 @@ class Cart(TableModel[CartSettings]):
 
     def learn(self, data: pd.DataFrame, training: Training) -> NDArray[np.float64]:
         """Grow the trees; return the share of each class."""
-        codes = self.codec.encode(data)
+        whole = self.codec.encode(data)
+        codes = whole[taken(len(whole), self.settings.rows, training.seed)]
         order, at = self.order(), target_index(self.codec)
         least = self.settings.least or (FEW if len(codes) < MANY else MORE)
         self.facts = {"least": least, "levels": frequent(codes, self.codec)}
+        if len(codes) < len(whole):
+            self.facts["rows"] = len(codes)
         features = self._features()
         seen = features.all(codes)
         for number, column in enumerate(order):
@@ -73,7 +77,7 @@ class Cart(TableModel[CartSettings]):
                 known = seen[:, : features.ends[number - 1] if number else 0]
                 self.trees[column] = grow(known, codes[:, column], self.codec.centres(column), least)
                 training.curves.log(number + 1, {"leaves": float(self.trees[column].leaves)})
-        return shares(np.zeros(len(codes), dtype=np.int64) if at is None else codes[:, at], self.label_codes())
+        return shares(np.zeros(len(whole), dtype=np.int64) if at is None else whole[:, at], self.label_codes())
 
     def state(self) -> dict[str, Tensor]:
         """Return the trees' arrays."""
@@ -101,3 +105,11 @@ class Cart(TableModel[CartSettings]):
 
     def _features(self) -> Features:
         return Features(self.codec, self.order(), self.facts["levels"])
+
+
+def taken(count: int, most: int, seed: int) -> NDArray[np.int64]:
+    """Return the numbers of the rows that trees grow on: all of them, or `most` at random, in their order."""
+    if count <= most:
+        return np.arange(count)
+    rng = np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, 97])))
+    return np.sort(rng.permutation(count)[:most])

@@ -127,9 +127,13 @@ def grow(features: Floats, codes: Ints, centres: NDArray[np.float64] | None, lea
     if features.shape[1] == 0:
         features = np.zeros((len(codes), 1), dtype=np.float32)
     maker = DecisionTreeClassifier if centres is None else DecisionTreeRegressor
-    wanted = codes if centres is None else _numbers(codes, centres)
-    found = maker(min_samples_leaf=min(least, len(codes)), random_state=0).fit(features, wanted)
-    return _plain(found.tree_, found.apply(features), codes)
+    found = maker(min_samples_leaf=min(least, len(codes)), random_state=0).fit(features, wanted(codes, centres))
+    return plain(found.tree_, found.apply(features), codes)
+
+
+def wanted(codes: Ints, centres: NDArray[np.float64] | None) -> Any:
+    """Return what a tree is grown for: codes (N,), or of numbers their size and whether they are missing (N, 2)."""
+    return codes if centres is None else _numbers(codes, centres)
 
 
 def _numbers(codes: Ints, centres: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -142,7 +146,7 @@ def _numbers(codes: Ints, centres: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray((both - both.mean(axis=0)) / np.where(spread > 0, spread, 1.0))
 
 
-def _plain(tree: Any, leaves: Ints, codes: Ints) -> Tree:
+def plain(tree: Any, leaves: Ints, codes: Ints) -> Tree:
     """Return sklearn's tree as plain arrays. Its nodes are numbered depth first, so a subtree's leaves are a run."""
     left, right = tree.children_left.astype(np.int64), tree.children_right.astype(np.int64)
     parent = np.zeros(tree.node_count, dtype=np.int64)
