@@ -2,6 +2,8 @@
 # make test    build .venv, run the test suite                            make lint  ruff and mypy
 # make gpu-check   compare models trained on the GPU with what they make on a CPU
 # make bench   what it costs                                              make soak  faults, mutants, a large ledger
+# make images  generators of images, the same way
+# make tables  generators of tables against peers: hours, resumable (MINUTES=60, CACHE=folder)
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -13,7 +15,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := true
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: repro test lint ui story gpu-check bench soak clean env lock
+.PHONY: repro test lint ui story gpu-check bench tables images soak clean env lock
 
 repro: $(VENV)/.pipeline .dvc/tmp/plots.html
 	synthtrail repro $(EXPERIMENTS)
@@ -42,10 +44,26 @@ bench: $(VENV)/.dev
 	python benchmarks/ledger.py
 	python benchmarks/trial.py
 
+# Peers in environments of their own below CACHE (4 GB); results are kept, so it can be stopped and goes on where it was.
+CACHE ?= benchmarks/cache/tables
+MINUTES ?= 60
+tables: $(VENV)/.dev
+	python benchmarks/tables.py --cache $(CACHE) --build
+	python benchmarks/tables.py --cache $(CACHE) --minutes $(MINUTES)
+	python benchmarks/tables.py --gate
+	python benchmarks/tables.py --small
+	python benchmarks/tables.py --report
+
+# Generators of images against plain DCGANs: a day in all, resumable in the same way.
+images: $(VENV)/.dev
+	python benchmarks/images.py --minutes $(MINUTES)
+	python benchmarks/images.py --report
+
 # Every fault and mutant instead of a sample, and a ledger of a million entries: an hour and 2 GB of disk.
 soak: $(VENV)/.dev
 	SYNTHTRAIL_SOAK=1 python -m pytest tests/faults tests/unit/custody/test_mutants.py
 	python benchmarks/soak.py
+	SYNTHTRAIL_SHARED=$${SYNTHTRAIL_SHARED:-../shared} python benchmarks/image_set.py
 
 env: $(VENV)/.dev
 

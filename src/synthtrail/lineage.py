@@ -29,7 +29,7 @@ TOOLS = {
     "preprocess": ("numpy", "pandas", "pyarrow"),
     "train": ("lightning", "numpy", "pandas", "pillow", "safetensors", "torch"),
     "generate": ("numpy", "pandas", "pyarrow", "safetensors", "torch"),
-    "validate": ("great-expectations", "matplotlib", "numpy", "pandas", "scikit-learn", "scipy"),
+    "validate": ("great-expectations", "matplotlib", "numpy", "pandas", "scikit-learn", "scipy", "torch"),
 }
 Pairs = Mapping[str, object]
 
@@ -51,6 +51,8 @@ class Work:
     privacy: Pairs = field(default_factory=dict)
     source: Pairs = field(default_factory=dict)
     verdict: str | None = None
+    like: str = ""  # the stage whose code and tools did the work, where it was not the record's own
+    also: Sequence[str] = ()  # files of code beyond that stage's
 
 
 def record(experiment: str, stage: str, data_class: str, seed: int, work: Work) -> bytes:
@@ -65,8 +67,8 @@ def record(experiment: str, stage: str, data_class: str, seed: int, work: Work) 
         "inputs": [reference(path) for path in work.inputs],
         "params": pairs(work.params),
         "seed": seed,
-        "code": code_digest(Path(), stage),
-        "tools": tools(stage),
+        "code": code_digest(Path(), work.like or stage, work.also),
+        "tools": tools(work.like or stage),
         "class": data_class,
         "privacy": pairs(work.privacy),
         "facts": pairs(work.facts),
@@ -110,12 +112,12 @@ def tools(stage: str) -> list[dict[str, str]]:
     return [{"name": name, "version": versions[name]} for name in sorted(versions)]
 
 
-def code_digest(root: Path, stage: str) -> dict[str, Any]:
-    """Return digest and number of the source files that `dvc.yaml` names for `stage`.
+def code_digest(root: Path, stage: str, also: Sequence[str] = ()) -> dict[str, Any]:
+    """Return digest and number of the source files that `dvc.yaml` names for `stage`, and of those named in `also`.
 
     The digest is that of their manifest: `sha256sum FILES... | sha256sum`, files in the order of their paths.
     """
-    files = sorted(code_files(root, stage))
+    files = sorted({*code_files(root, stage), *also})
     lines = "".join(f"{digest.file(root / name).sha256}  {name}\n" for name in files)
     return {"sha256": hashlib.sha256(lines.encode()).hexdigest(), "files": len(files)}
 

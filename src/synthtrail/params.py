@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
 DataClass = Literal["public", "confidential"]
-Modality = Literal["tabular", "image"]
+Modality = Literal["tabular", "image", "relational"]
 
 T = TypeVar("T")
 
@@ -54,6 +54,7 @@ class GenerateParams:
 
     count: int | None = None
     conditions: Mapping[str, Any] = field(default_factory=dict)
+    distinct: bool = True  # of images: near-duplicates are drawn again
 
     @property
     def rows(self) -> int | None:
@@ -73,6 +74,8 @@ class ValidateParams:
     accuracy_min: float | None = None
     quality_min: float | None = 0.75
     distinct_min: float | None = 0.9
+    sensitive: list[str] = field(default_factory=list)  # columns whose groups are to be treated alike
+    gap_max: float | None = None
 
 
 @dataclass(frozen=True)
@@ -91,8 +94,9 @@ class Experiment:
     group: str | None = None
     holdout: float = 0.2
     bins: int = 20
-    read: Mapping[str, Any] = field(default_factory=dict)  # these six are checked by synthtrail.data
+    read: Mapping[str, Any] = field(default_factory=dict)  # these seven are checked by synthtrail.data
     image: Mapping[str, Any] = field(default_factory=dict)
+    tables: Mapping[str, Any] = field(default_factory=dict)  # of related tables: `synthtrail.data.links`
     columns: Mapping[str, Any] = field(default_factory=dict)
     drop: list[str] = field(default_factory=list)
     constraints: list[Any] = field(default_factory=list)
@@ -103,7 +107,7 @@ class Experiment:
     validate: ValidateParams = field(default_factory=ValidateParams)
 
 
-DEFAULT_MODEL: Mapping[str, str] = {"tabular": "wgan_gp", "image": "dcgan"}
+DEFAULT_MODEL: Mapping[str, str] = {"tabular": "wgan_gp", "image": "dcgan", "relational": "relational"}
 KEYS = {"class": "data_class"}  # `class` is a word of the language
 
 
@@ -144,11 +148,17 @@ def parse(name: str, block: object) -> Experiment:
     nested = {
         "model": chosen,
         "generate": generate_params(given.get("generate", {}), f"{where}.generate"),
-        "validate": build(ValidateParams, given.get("validate", {}), f"{where}.validate"),
+        "validate": build(ValidateParams, validate_given(given, modality, where), f"{where}.validate"),
     }
     experiment = build(Experiment, {**given, "name": name} | nested, where, shown=frozenset(KEYS))
     check(experiment, where)
     return experiment
+
+
+def validate_given(given: Mapping[str, Any], modality: str, where: str) -> Mapping[str, Any]:
+    """Return the block `validate:`; related tables have no target, so no usefulness is asked for unless it is said."""
+    values = mapping(given.get("validate", {}), f"{where}.validate")
+    return {"utility_min": None, **values} if modality == "relational" else values
 
 
 def generate_params(given: object, where: str) -> GenerateParams:
@@ -169,6 +179,8 @@ def check(experiment: Experiment, where: str) -> None:
             text(getattr(experiment, key), f"{where}.{key}")
     if experiment.image and experiment.modality != "image":
         raise ParamsError(f"{where}.image: is for `modality: image`; take it out, or say so")
+    if bool(experiment.tables) != (experiment.modality == "relational"):
+        raise ParamsError(f"{where}.tables: goes with `modality: relational`; give both, or neither")
     number(experiment.holdout, f"{where}.holdout", float, lambda x: 0 < x < 1, "between 0 and 1")
     number(experiment.bins, f"{where}.bins", int, lambda x: 1 < x <= 1000, "between 2 and 1000")
     if experiment.rare_min is not None:
@@ -177,8 +189,12 @@ def check(experiment: Experiment, where: str) -> None:
         number(experiment.devices, f"{where}.devices", int, lambda x: 1 <= x <= 64, "between 1 and 64, or auto")
     number(experiment.seed, f"{where}.seed", int, lambda x: 0 <= x < 2**32, "between 0 and 2^32 - 1")
     check_generate(experiment.generate, f"{where}.generate")
+    if not isinstance(experiment.validate.sensitive, list) or not all(
+        isinstance(name, str) for name in experiment.validate.sensitive
+    ):
+        raise ParamsError(f"{where}.validate.sensitive: expected a list of column names, such as [sex]")
     for key, value in vars(experiment.validate).items():
-        if value is not None:
+        if value is not None and key != "sensitive":
             number(value, f"{where}.validate.{key}", float, lambda x: 0 <= x <= 2, "between 0 and 2")
 
 
@@ -186,6 +202,8 @@ def check_generate(asked: GenerateParams, where: str) -> None:
     """Raise `ParamsError` unless the count and the form of every condition are in order; columns are checked later."""
     if asked.count is not None:
         number(asked.count, f"{where}.count", int, lambda x: x > 0, "above 0")
+    if not isinstance(asked.distinct, bool):
+        raise ParamsError(f"{where}.distinct: expected true or false, found {asked.distinct!r}")
     exact = [name for name, value in asked.conditions.items() if counted(value)]
     if len(exact) > 1:
         raise ParamsError(f"{where}.conditions: exact counts for {' and '.join(exact)}; only the target can have them")

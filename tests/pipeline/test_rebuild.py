@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from synthtrail.custody import canonical, digest
-from tests.pipeline.checkout import Checkout
+from tests.pipeline.checkout import SMALL, Checkout
 
 SUBJECTS = ("split", "model", "report")  # raw and synthetic: test_confidential
 TABLE = "data/iris/synthetic/table.parquet"
@@ -77,7 +77,9 @@ def test_more_is_an_artifact_of_its_own(rebuilt: Checkout) -> None:
     assert (last["event"], last["slot"]) == ("generated", "iris.two/generate")
     record = json.loads((rebuilt.root / "data/records/iris.two/generate.json").read_bytes())
     facts = {pair["name"]: pair["value"] for pair in record["facts"]}
-    assert facts == {"items": "50", "classes.setosa": "30", "classes.virginica": "20"}
+    behind = {"behind.setosa": "40", "behind.virginica": "40", "thin": facts["thin"]}
+    assert facts == {"items": "50", "classes.setosa": "30", "classes.virginica": "20"} | behind
+    assert "'setosa': 30 from 40 training rows" in facts["thin"]
     before = files(rebuilt.root / "data/iris/more")
     rebuilt.dvc("repro")
     assert files(rebuilt.root / "data/iris/more") == before
@@ -86,6 +88,33 @@ def test_more_is_an_artifact_of_its_own(rebuilt: Checkout) -> None:
     states = {item["path"]: item["state"] for item in report["artifacts"]}
     assert (report["ok"], states["data/iris/more/two/synthetic"]) == (True, "ok")
     assert [entry["outcome"] for entry in rebuilt.entries() if entry["event"] == "reproduced"].count("different") == 0
+
+
+def test_a_model_trained_on_is_an_artifact_of_its_own(rebuilt: Checkout) -> None:
+    """Its ancestor is an input of its record; rows come from it if asked; both can be rebuilt; no repro touches it."""
+    rebuilt.synthtrail("train", "iris", "--more", "20", "--label", "long")
+    last = rebuilt.entries()[-1]
+    assert (last["event"], last["slot"]) == ("trained", "iris.long/train")
+    record = json.loads((rebuilt.root / "data/records/iris.long/train.json").read_bytes())
+    ancestor = digest.artifact(rebuilt.root / "data/iris/model").sha256
+    inputs = {item["path"]: item["sha256"] for item in record["inputs"]}
+    assert sorted(inputs) == ["data/iris/model", "data/iris/split"]
+    assert inputs["data/iris/model"] == ancestor
+    model = json.loads((rebuilt.root / "data/iris/more/long/model/model.json").read_bytes())
+    assert model["facts"]["steps"] == [SMALL["steps"], 20]
+    rebuilt.synthtrail("generate", "iris", "--from", "long", "--count", "30", "--label", "longrows")
+    made = json.loads((rebuilt.root / "data/records/iris.longrows/generate.json").read_bytes())
+    assert [item["path"] for item in made["inputs"]] == ["data/iris/more/long/model"]
+    before = files(rebuilt.root / "data/iris/more")
+    rebuilt.dvc("repro")
+    assert files(rebuilt.root / "data/iris/more") == before
+    told = rebuilt.synthtrail("explain", "data/iris/more/longrows/synthetic").stdout
+    assert told.count("trained") >= 2
+    for path in ("long/model", "longrows/synthetic"):
+        assert "identical" in rebuilt.synthtrail("reproduce", f"data/iris/more/{path}").stdout
+    assert json.loads(rebuilt.synthtrail("verify", "--json").stdout)["ok"] is True
+    done = rebuilt.synthtrail("train", "iris", "--more", "30", "--label", "long", code=2)
+    assert "'long' is taken by another order of iris" in done.stderr
 
 
 def test_more_is_refused_with_one_line_and_nothing_left(rebuilt: Checkout) -> None:

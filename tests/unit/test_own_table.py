@@ -172,3 +172,21 @@ def test_a_try_says_in_one_line_what_is_wrong(
     (line,) = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("[")]
     assert words in line
     assert set(place.rglob("*")) == before
+
+
+def test_a_smoke_profile_stands_beside_its_experiment(place: Path) -> None:
+    """It goes in under a name of its own, changed where its file says, and out again without a trace."""
+    (place / "catalog/smoke").mkdir()
+    block = "source: catalog/sources/iris.yaml\nlicence: x\nlegal_basis: x\nclass: public\nretention: P1Y\n"
+    (place / "catalog/ward.yaml").write_text(f"{block}model:\n  name: cgan\n  steps: 900\n", encoding="utf-8")
+    (place / "catalog/smoke/ward.yaml").write_text("model:\n  steps: 5\ngenerate:\n  count: 9\n", encoding="utf-8")
+    run(enable, "ward")
+    run(enable, "ward", "--smoke")
+    full, smoke = experiments()["ward"], experiments()["ward_smoke"]
+    assert smoke == full | {"model": {"name": "cgan", "steps": 5}, "generate": {"count": 9}}
+    run(disable, "ward_smoke")
+    assert sorted(path.name for path in (place / "catalog").rglob("*.yaml")) == ["ward.yaml", "ward.yaml"]
+    assert experiments()["ward"] == full
+    (place / "catalog/other.yaml").write_text(block, encoding="utf-8")
+    with pytest.raises(CommandError, match=r"no smoke profile of 'other' in catalog/smoke/ \(ward\); enable it"):
+        run(enable, "other", "--smoke")

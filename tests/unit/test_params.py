@@ -45,7 +45,7 @@ def test_a_source_without_its_right_of_use_is_refused(key: str) -> None:
         ({"seed": -1}, r"seed: expected a number between 0 and 2\^32 - 1, found -1"),
         ({"seed": True}, r"seed: expected a number"),
         ({"generate": {"count": 0}}, r"generate\.count: expected a number above 0, found 0"),
-        ({"generate": {"rows": 5}}, r"generate: unknown key 'rows' \(known: conditions, count\)"),
+        ({"generate": {"rows": 5}}, r"generate: unknown key 'rows' \(known: conditions, count, distinct\)"),
         ({"generate": {"conditions": "ill"}}, r"generate\.conditions: expected `key: value` lines"),
         ({"generate": {"conditions": {"age": None}}}, r"generate\.conditions\.age: None is no condition"),
         ({"generate": {"conditions": {"a": {"x": 0}}}}, r"generate\.conditions\.a: expected a number above 0 in all"),

@@ -8,7 +8,9 @@ import argparse
 import contextlib
 import shutil
 from pathlib import Path
+from typing import Any
 
+from synthtrail.cli.enable import SMOKE, changed, smoke_of
 from synthtrail.cli.errors import CommandError
 from synthtrail.cli.params_file import ParamsFile
 from synthtrail.params import nearest
@@ -27,12 +29,22 @@ def run(arguments: argparse.Namespace) -> int:
         raise CommandError(f"params.yaml has no experiment {name!r}{nearest(name, set(params.experiments))}")
     block = params.experiments.pop(name)
     kept = Path("catalog") / f"{name}.yaml"
-    if not kept.exists() or params.read(kept) != block:  # as it stood here, with what was changed since
+    if is_smoke(name, block, params):
+        kept = Path("catalog/smoke") / f"{name.removesuffix(SMOKE)}.yaml"
+    elif not kept.exists() or params.read(kept) != block:  # as it stood here, with what was changed since
         params.write(kept, block)
     params.save()
     prune(name)
     print(f"params.yaml: {name} removed; its block is kept in {kept}")
     return 0
+
+
+def is_smoke(name: str, block: Any, params: ParamsFile) -> bool:
+    """Tell whether a block is what `synthtrail enable --smoke` made, which it can make again."""
+    base = Path("catalog") / f"{name.removesuffix(SMOKE)}.yaml"
+    if not name.endswith(SMOKE) or not base.exists() or not (Path("catalog/smoke") / base.name).exists():
+        return False
+    return bool(changed(params.read(base), smoke_of(base.stem, params)) == block)
 
 
 def prune(name: str) -> None:

@@ -3,6 +3,7 @@
     synthtrail generate breast_cancer --count 1000000
     synthtrail generate breast_cancer --count 500 --condition target=malignant --condition mean_radius=12..14
     synthtrail generate breast_cancer --condition target=malignant:300,benign:700 --label balanced --validate
+    synthtrail generate breast_cancer --from long --count 1000     (`synthtrail train` made the model under that label)
 
 The artifact lies in data/EXPERIMENT/more/LABEL/synthetic; `dvc repro` leaves it alone. A condition is COLUMN=CATEGORY,
 COLUMN=LOW..HIGH for a number or date, or, for the target, CLASS:COUNT,CLASS:COUNT; `target` stands for the target
@@ -29,6 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--condition", action="append", default=[], metavar="COLUMN=WANTED", help="which ones")
     parser.add_argument("--seed", type=int, help="default: one that follows from the run's seed and the label")
     parser.add_argument("--label", help="what to call it (default: the next number)")
+    parser.add_argument("--from", dest="source", metavar="LABEL", help="from the model that was trained on under it")
     parser.add_argument("--validate", action="store_true", help="judge it too, as the gate asks")
     parser.add_argument("-o", "--output", type=Path, metavar="FOLDER", help="also copy the artifact to this new folder")
 
@@ -67,6 +69,7 @@ def make(arguments: argparse.Namespace) -> int:
     """Carry out the order and say what was made."""
     from synthtrail.stages import more  # noqa: PLC0415 - as above
     from synthtrail.stages.layout import Layout  # noqa: PLC0415
+    from synthtrail.stages.rebalance import warnings  # noqa: PLC0415
 
     label = arguments.label or more.free_label(arguments.name)
     asked = conditions(arguments.condition)
@@ -74,9 +77,14 @@ def make(arguments: argparse.Namespace) -> int:
         raise CommandError("give --count, or exact counts of classes: --condition target=CLASS:COUNT,CLASS:COUNT")
     if arguments.seed is not None and not 0 <= arguments.seed < 2**32:
         raise CommandError("--seed must be between 0 and 2^32 - 1")
-    order = more.Order(arguments.name, label, arguments.count, asked, arguments.seed)
-    subject = more.make_more(order, say).record.subject
+    order = more.Order(arguments.name, label, arguments.count, asked, arguments.seed, arguments.source)
+    found = more.make_more(order, say)
+    subject = found.record.subject
     print(f"{subject.path}: digest {subject.digest.hex()}, {subject.size:,} bytes, slot {order.name}/generate")
+    if "met" in (facts := found.values("facts")):
+        print(f"{float(facts['met']):.3%} of the model's rows meet the conditions (met by {facts['met_by']})")
+    for line in warnings(facts):
+        print(f"careful: {line}")
     if arguments.output is not None:
         with staged_folder(arguments.output) as folder:
             shutil.copytree(subject.path, folder, dirs_exist_ok=True)

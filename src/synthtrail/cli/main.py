@@ -52,7 +52,10 @@ COMMANDS = {
     "incident": "list open incidents, report one, say how one was settled",
     "audit": "check the ledger against workspace, DVC, MLflow and object stores",
     "repro": "rebuild every experiment, sign, verify (needs the pipeline)",
+    "train": "train a finished model on, as a new model with its own record",
     "generate": "generate more from a finished run, as a new artifact with its own record",
+    "complete": "fill gaps of rows that you give, or draw some of their columns anew",
+    "privacy": "show what a model promises about single rows, and what attacks on it found",
     "reproduce": "rebuild an artifact from what the ledger says of it, compare bytes, sign the result",
     "try": "make a first synthetic version of a table in a minute, and a page that shows it",
     "new": "add an experiment on a table of your own to params.yaml",
@@ -68,7 +71,7 @@ COMMANDS = {
 ELSEWHERE = {"audit": "audit_command"}  # `cli.audit` is what `verify` and `repro` share
 
 STEWARD = "key person policy inbox due review approve reject release access offer accept receive expire store fetch"
-STEWARD += " retain hold dispose withdraw incident cosign anchor ledger fsck"
+STEWARD += " privacy retain hold dispose withdraw incident cosign anchor ledger fsck"
 AUDITOR = "verify explain status show bundle export audit reproduce witness"
 USERS = {"auditor": AUDITOR.split(), "steward": STEWARD.split()}
 """Whom a command is for in the first place; the ML engineer's are all the others."""

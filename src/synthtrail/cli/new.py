@@ -8,7 +8,7 @@ otherwise. `synthtrail disable ward` takes it out again and keeps its block in c
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="FILE",
-        help="a table, a folder of pictures, or a file of catalog/sources/",
+        help="a table, a folder of tables or of pictures, or a file of catalog/sources/",
     )
     parser.add_argument(
         "--target", metavar="COLUMN", help="the column to predict, which the generator is conditioned on"
@@ -43,8 +43,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Add the block."""
     params = ParamsFile(Path("params.yaml"))
     check_name(arguments.name, params)
-    left_out = check_source(arguments.source, arguments.target)
-    block = made(arguments, left_out)
+    tables = related(arguments.source, arguments.target)
+    left_out = () if tables else check_source(arguments.source, arguments.target)
+    block = made(arguments, left_out, tables)
     try:
         parse(arguments.name, block)
     except ParamsError as error:
@@ -88,12 +89,35 @@ def check_source(source: Path, target: str | None) -> tuple[str, ...]:
     return unlearnable(data, target)
 
 
+def related(source: Path, target: str | None) -> dict[str, Any]:
+    """Return how the tables of a folder hang together, as params.yaml says it; nothing for any other source.
+
+    Raises `CommandError` if they cannot be read, or do not hang together.
+    """
+    from synthtrail.data import links, relate, relationsource  # noqa: PLC0415 - an auditor's commands do without
+    from synthtrail.data.errors import DataError  # noqa: PLC0415
+
+    if not relate.are_tables(source):
+        return {}
+    if target is not None:
+        raise CommandError(f"{source}: --target is for one table; related ones are made without (docs/relations.md)")
+    try:
+        tables = relate.propose(source)
+        relationsource.read(source, links.parse(tables, str(source)))
+    except (DataError, ParamsError) as error:
+        raise CommandError(" ".join(str(error).split())) from None
+    for name, entry in tables.items():
+        print(f"{name}: {', '.join(f'{key} {value}' for key, value in entry.items())}")
+    print("these are guesses from the columns: look them over in params.yaml (docs/relations.md)")
+    return tables
+
+
 def is_pictures(source: Path) -> bool:
     """Tell whether a source holds pictures: a folder, a zip or an npz."""
     return source.is_dir() or source.suffix.lower() in (".zip", ".npz")
 
 
-def made(arguments: argparse.Namespace, left_out: Sequence[str]) -> dict[str, Any]:
+def made(arguments: argparse.Namespace, left_out: Sequence[str], tables: Mapping[str, Any]) -> dict[str, Any]:
     """Return the block; raise `CommandError` naming what every source must state."""
     stated = {"licence": arguments.licence, "legal_basis": arguments.legal_basis, "retention": arguments.retention}
     missing = [f"--{key.replace('_', '-')}" for key, value in stated.items() if not value]
@@ -104,7 +128,9 @@ def made(arguments: argparse.Namespace, left_out: Sequence[str]) -> dict[str, An
         place = place.relative_to(Path.cwd())
     target = {"target": arguments.target} if arguments.target else {}
     model: dict[str, Any] = {"bins": blocks.BINS, "model": dict(blocks.MODEL)} if place.suffix != ".yaml" else {}
-    if is_pictures(arguments.source):
+    if tables:
+        model = {"modality": "relational", "tables": dict(tables)}
+    elif is_pictures(arguments.source):
         model = {"modality": "image"}
     drop = {"drop": list(left_out)} if left_out else {}
     return {"source": place.as_posix(), **target, **stated, "class": arguments.data_class, **drop, **model}

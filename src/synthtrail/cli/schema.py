@@ -2,6 +2,7 @@
 
     synthtrail schema ward              an experiment of params.yaml, with what it says of columns
     synthtrail schema drop/ward.csv     a file; FILE.xlsx#SHEET is one sheet
+    synthtrail schema drop/hospital     a folder of related tables: each of them, and how they seem to hang together
     synthtrail schema ward --yaml       only the lines to paste and change
 
 Columns that would be refused are named, and left out by `drop`. It shows names, ranges and categories of real data on
@@ -33,6 +34,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     try:
         experiment = asked(arguments.what)
+        if experiment.modality == "relational":
+            return related(experiment, brief=arguments.yaml)
         try:
             source, schema = read_source(experiment)
         except RefusedColumnsError as refused:
@@ -52,8 +55,32 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def related(experiment: Experiment, *, brief: bool) -> int:
+    """Print the schema of every table, and the lines that link them."""
+    import yaml  # noqa: PLC0415
+
+    from synthtrail.stages.relations import read_source  # noqa: PLC0415
+
+    source, schema = read_source(experiment)
+    data: Any = source.data
+    for link in schema.links:
+        if not brief:
+            below = f", each of one of {link.parent}" if link.parent else ""
+            print(f"{link.name}: {len(data.tables[link.name]):,} rows, key {link.key or 'none'}{below}\n")
+            show(schema.tables[link.name], len(data.tables[link.name]))
+            print()
+    told = {"modality": "relational", "tables": dict(experiment.tables)}
+    sys.stdout.write(yaml.safe_dump(told, sort_keys=False, allow_unicode=True, width=120))
+    return 0
+
+
 def asked(what: str) -> Experiment:
     """Return the experiment of that name, or one on the file."""
+    from synthtrail.data import relate  # noqa: PLC0415
+
+    if relate.are_tables(Path(what)):
+        tables = {"modality": "relational", "tables": relate.propose(Path(what))}
+        return parse("own", {"source": what, "licence": "?", "legal_basis": "?", "retention": "P1D", **tables})
     if Path(what).suffix or not Path("params.yaml").is_file():
         return parse("own", {"source": what, "licence": "?", "legal_basis": "?", "retention": "P1D"})
     return one(Path("params.yaml"), what)

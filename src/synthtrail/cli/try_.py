@@ -35,6 +35,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Try, and say what came of it."""
     started = time.monotonic()
+    if arguments.file.is_dir():
+        raise CommandError(f"{arguments.file}: a folder; `try` takes one table, and `synthtrail new` several")
     name = blocks.name_for(arguments.file)
     output = arguments.output or Path(f"{name}-try.html")
     csv = output.with_suffix(".csv")

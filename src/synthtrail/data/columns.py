@@ -137,7 +137,7 @@ class Violation:
     """One way in which data break their schema: where, which rule, how many values."""
 
     column: str
-    rule: Literal["columns", "type", "range", "categories", "missing", "decimals", "unique", "constraint"]
+    rule: Literal["columns", "type", "range", "categories", "missing", "decimals", "unique", "constraint", "key"]
     count: int
     message: str
 

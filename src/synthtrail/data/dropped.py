@@ -16,6 +16,7 @@
     classes: {nv: 6705, ...}    # and how many of each class; or, for arrays, a list of names for the labels' numbers
     sha256: <hex>               # of the canonical content of arrays, whatever file they come in (see `sources`)
 
+Of related tables (`modality: relational`) folder, files and also are enough; what links them stands in params.yaml.
 A file of a listed name must have its digest. Other files may lie there too, say the same pictures unpacked; the record
 names the files that nothing was declared of.
 """
@@ -114,7 +115,8 @@ class Dropped:
 def parse(path: Path, declared: Mapping[str, Any]) -> Dropped:
     """Read what a descriptor of kind `files` declares; `SourceError` naming the key at fault."""
     keys = set(declared)
-    odd = sorted((NEEDED - keys) | (keys - ALLOWED))
+    needed = NEEDED - {"target"} if declared.get("modality") == "relational" else NEEDED  # links stand in params.yaml
+    odd = sorted((needed - keys) | (keys - ALLOWED))
     if odd:
         raise SourceError(f"{path}: missing or unknown: {', '.join(map(str, odd))}")
     folder = str(declared["folder"])

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from synthtrail.data import identifiers
+from synthtrail.data import identifiers, relationrelease
 from synthtrail.data.columns import Schema
 from synthtrail.data.constraints import Keeper
+from synthtrail.data.relationschema import RelationalSchema
 
 
 def keeper(schema: Any, seed: int) -> Keeper | None:
@@ -23,7 +24,13 @@ def keeper(schema: Any, seed: int) -> Keeper | None:
 
 
 def spelling(schema: Any) -> dict[str, dict[str, str]]:
-    """Return how the source spelt moments, truth values and gaps, by column: those that a text file had."""
+    """Return how the source spelt moments, truth values and gaps, by column: those that a text file had.
+
+    Of related tables, by `<table>.<column>`.
+    """
+    if isinstance(schema, RelationalSchema):
+        parts = {name: spelling(table) for name, table in schema.tables.items()}
+        return {f"{name}.{column}": how for name, part in parts.items() for column, how in part.items()}
     if not isinstance(schema, Schema):
         return {}
     formats = {column.name: column.format or "" for column in schema if column.kind in ("datetime", "boolean")}
@@ -35,6 +42,9 @@ def spelling(schema: Any) -> dict[str, dict[str, str]]:
 
 def completed(batches: Iterable[Any], schema: Any, seed: int) -> Iterator[Any]:
     """Yield batches of rows with the identifiers of a table's schema put in; other data pass as they are."""
+    if isinstance(schema, RelationalSchema):
+        yield from relationrelease.completed(batches, schema, seed)
+        return
     if not isinstance(schema, Schema) or not schema.identifiers:
         yield from batches
         return

@@ -106,11 +106,18 @@ def even_edges(values: Floats, bins: int) -> Floats:
     return np.linspace(low, high, bins + 1)
 
 
-def rows(table: pd.DataFrame, schema: Schema) -> Ints:
-    """Return one number per row (N,): equal rows have equal numbers, wherever in `table` they stand."""
-    frame = pd.DataFrame({i: table[column.name].astype(object) for i, column in enumerate(schema)}, copy=False)
-    groups = frame.groupby(list(frame.columns), dropna=False, sort=False).ngroup()
-    return np.asarray(groups, dtype=np.int64)
+def rows(table: pd.DataFrame | Sequence[pd.DataFrame], schema: Schema) -> Ints:
+    """Return one number per row (N,) of a table, or of several after each other: equal rows have equal numbers.
+
+    One column at a time, so that millions of rows take the memory of a few columns.
+    """
+    parts = [table] if isinstance(table, pd.DataFrame) else table
+    numbers = np.zeros(sum(map(len, parts)), dtype=np.int64)
+    for column in schema:
+        cells = np.concatenate([part[column.name].to_numpy(dtype=object) for part in parts])
+        codes, levels = pd.factorize(cells)  # -1 where missing
+        numbers = pd.factorize(numbers * (len(levels) + 1) + codes + 1)[0].astype(np.int64)
+    return numbers
 
 
 def _centre_and_spread(values: Floats) -> tuple[float, float]:

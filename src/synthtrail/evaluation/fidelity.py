@@ -19,7 +19,7 @@ on one side only scores 0, on both sides 1; a constant column has r = 0. The not
 Equal rows always fall into the same fold, so that it cannot win by having seen a copy.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import combinations
 
 import numpy as np
@@ -103,13 +103,18 @@ def shape_of_codes(real: Ints, synthetic: Ints) -> float:
     return 1.0 - 0.5 * float(np.abs(shares[0] - shares[1]).sum())
 
 
-def pair_trends(real: pd.DataFrame, synthetic: pd.DataFrame, schema: Schema) -> dict[tuple[str, str], float]:
-    """Return the similarity of every pair of columns, in [0, 1], by the pair's names."""
+def pair_trends(
+    real: pd.DataFrame,
+    synthetic: pd.DataFrame,
+    schema: Schema,
+    pairs: Iterable[tuple[Column, Column]] | None = None,
+) -> dict[tuple[str, str], float]:
+    """Return the similarity of every pair of columns, or of these `pairs`, in [0, 1], by the pair's names."""
     r_real, r_synthetic = correlations(real, schema), correlations(synthetic, schema)
     alike = 1.0 - (r_real - r_synthetic).abs() / 2
     binned = {column.name: _discrete(real, synthetic, column) for column in schema}
     found: dict[tuple[str, str], float] = {}
-    for one, other in combinations(schema, 2):
+    for one, other in combinations(schema, 2) if pairs is None else pairs:
         names = (one.name, other.name)
         if is_number(one) and is_number(other):
             found[names] = float(alike.loc[names])  # type: ignore[arg-type]

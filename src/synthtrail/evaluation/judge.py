@@ -16,11 +16,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import numpy as np
 import pandas as pd
 
 from synthtrail.data.image import ImageSchema, ImageSet
 from synthtrail.data.schema import Schema
-from synthtrail.evaluation import expectations, plots, registry, report
+from synthtrail.evaluation import expectations, fairness, plots, registry, report
 from synthtrail.evaluation.metric import Metric, Score, generator, one_thread
 from synthtrail.evaluation.verdict import Thresholds, Verdict, decide
 
@@ -28,6 +29,8 @@ __all__ = ["Judgement", "Thresholds", "judge_images", "judge_table"]
 
 Data = TypeVar("Data")
 Shape = TypeVar("Shape")
+Tables = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
+MOST_ROWS = 100_000  # of each table that scores and figures are computed from; more do not change their third digit
 
 
 @dataclass(frozen=True)
@@ -74,22 +77,27 @@ def judge_table(
     data_class: str,
     thresholds: Thresholds,
     count: int | None = None,
+    sensitive: Sequence[str] = (),
 ) -> Judgement:
     """Judge synthetic rows by the training rows and by a holdout that the generator has not seen.
 
-    `count` is the number of rows asked for, if that is to be checked. The index of each table does not matter.
+    `count` is the number of rows asked for, if that is to be checked; `sensitive` are columns whose groups are to be
+    treated alike. The index of each table does not matter.
     Columns that are absent raise `KeyError`; everything else is found and reported.
     """
     train, holdout, synthetic = tables = _without_index(train), _without_index(holdout), _without_index(synthetic)
     rules = expectations.table_rules(schema, count)
     checked = expectations.run(synthetic, name, rules, data_class, schema)
-    scores = _measure(registry.for_table(schema), tables, schema, seed)
+    metrics = {**registry.for_table(schema), **{one.name: one for one in fairness.metrics(sensitive)}}
+    some = _some(tables, seed)
+    scores = measured(metrics, tables, schema, seed, some)
     with one_thread():
-        figures = plots.table_figures(train, holdout, synthetic, schema, scores=scores, data_class=data_class)
+        figures = plots.table_figures(*some, schema, scores=scores, data_class=data_class)
     facts = {
         "Kind": f"table, {len(schema.names)} columns",
         "Target": schema.target or "none",
         **_sizes(tables, "rows"),
+        **_stated(tables),
     }
     verdict = decide(scores, thresholds, checked)
     suite = expectations.suite_text(name, rules, data_class)
@@ -112,7 +120,7 @@ def judge_images(
     rules = expectations.image_rules((schema.height, schema.width, schema.channels), schema.classes, count)
     table = expectations.image_facts(synthetic.pixels, [str(label) for label in synthetic.labels])
     checked = expectations.run(table, name, rules, data_class)
-    scores = _measure(registry.IMAGES, (train, holdout, synthetic), schema, seed)
+    scores = measured(registry.IMAGES, (train, holdout, synthetic), schema, seed)
     with one_thread():
         figures = plots.image_figures(train, holdout, synthetic, schema, scores=scores, data_class=data_class)
     facts = {
@@ -125,13 +133,36 @@ def judge_images(
     return Judgement(name, data_class, facts, scores, verdict, checked, suite, figures)
 
 
-def _measure(
-    metrics: Mapping[str, Metric[Data, Shape]], sides: tuple[Data, Data, Data], schema: Shape, seed: int
+def measured(
+    metrics: Mapping[str, Metric[Data, Shape]],
+    sides: tuple[Data, Data, Data],
+    schema: Shape,
+    seed: int,
+    some: tuple[Data, Data, Data] | None = None,
 ) -> tuple[Score, ...]:
-    """Return every score; `sides` are training, holdout and synthetic data."""
-    return tuple(
-        score for metric in metrics.values() for score in metric.compute(*sides, schema, generator(seed, metric.name))
-    )
+    """Return every score; `sides` are training, holdout and synthetic data, `some` the rows that most metrics see."""
+    found: list[Score] = []
+    for metric in metrics.values():
+        seen = sides if metric.whole or some is None else some
+        found += metric.compute(*seen, schema, generator(seed, metric.name))
+    return tuple(found)
+
+
+def _some(tables: Tables, seed: int) -> Tables:
+    """Return each table with at most `MOST_ROWS` of its rows, drawn at random, in their order."""
+    rng = generator(seed, "rows that are judged")
+    parts = []
+    for table in tables:
+        few = len(table) <= MOST_ROWS
+        parts.append(table if few else table.iloc[np.sort(rng.permutation(len(table))[:MOST_ROWS])])
+    return _without_index(parts[0]), _without_index(parts[1]), _without_index(parts[2])
+
+
+def _stated(tables: Tables) -> dict[str, str]:
+    """Return what the report says where only a part of the rows was looked at."""
+    if max(map(len, tables)) <= MOST_ROWS:
+        return {}
+    return {"Scores and figures": f"at most {MOST_ROWS:,} rows of each, at random; expectations and copies: all rows"}
 
 
 def _without_index(table: pd.DataFrame) -> pd.DataFrame:

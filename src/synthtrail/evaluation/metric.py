@@ -85,6 +85,7 @@ class Metric(Generic[Data, Shape]):
     aspect: Aspect
     scales: tuple[Scale, ...]
     measure: Measure[Data, Shape]
+    whole: bool = False  # looks at every row of tables so long that other metrics look at a part (`judge`)
 
     def compute(
         self, train: Data, holdout: Data, synthetic: Data, schema: Shape, rng: np.random.Generator

@@ -1,12 +1,20 @@
 """Do the synthetic rows give away who was in the training data? The gate, and what stands beside it.
 
 *Membership inference.* An attacker holds some real rows, members (training rows) and non-members (holdout rows), and
-says "member" of those that lie unusually near to a synthetic row. Unusually near is relative: the distance to the
-nearest synthetic row over the distance to the nearest other real row at hand (calibrated by difficulty, Watson et al.
-2022, arXiv 2111.08440). What counts is how many members are found while hardly any non-member is accused (Carlini et
-al. 2022, arXiv 2112.03570):
+says "member" of those that lie unusually near to a synthetic row. Unusually near is relative (calibrated by difficulty:
+Watson et al. 2022, arXiv 2111.08440). Beside the distance d to the nearest synthetic row stands how lonely the row is,
+r: its mean distance to the 3 nearest other real rows at hand and to the 2nd and 3rd nearest synthetic rows.
 
-    accused   those with a ratio below that of all non-members but k; k = 0.1 % of the non-members, rounded down
+    suspicion   (d + e) / (r + e) / (min(r, 2 m) + e), small where suspicious; m the median of r, e = 0.3 m
+
+The room e keeps hits by chance from drowning leaks: where rows crowd, some real row always lies a thousandth from a
+synthetic one, which a leaked row that was jittered does not. The last factor counts a near hit on a lonely row for
+more, since chance seldom produces it. Both were chosen by simulation (docs/adr/0020-benchmark-of-tables.md).
+
+What counts is how many members are found while hardly any non-member is accused (Carlini et al. 2022, arXiv
+2112.03570):
+
+    accused   those with a suspicion below that of all non-members but k; k = 0.1 % of the non-members, rounded down
     tpr       the members among them / members; upper bound one-sided, 95 %, Clopper-Pearson
     p         the chance of that many if membership made no difference: all orders of the rows equally likely, exactly
 
@@ -36,7 +44,7 @@ from scipy.stats import beta, fisher_exact, hypergeom, norm, rankdata
 from synthtrail.data.schema import Schema
 from synthtrail.evaluation.features import Features, rows
 from synthtrail.evaluation.metric import Metric, Reading, Scale, UnmeasurableError
-from synthtrail.evaluation.nearest import nearest
+from synthtrail.evaluation.nearest import nearest, several
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -50,6 +58,8 @@ MEMBERS_NEEDED = math.ceil(math.log(1 - LEVEL) / math.log(1 - GATE))
 MOST_REAL = (
     5_000  # members and non-members each; the synthetic rows are all looked at, since a leak may be a few of them
 )
+NEIGHBOURS, ROOM, CREDIT = 3, 0.3, 2.0  # of `suspicion`
+MOST_MADE = 100_000  # synthetic rows whose distances are taken; exact copies are looked for among all
 REPEATS = 8  # draws of as many training rows as there are holdout rows
 
 SCALES = (
@@ -84,9 +94,12 @@ def measure(
     """Return the readings for tables; distances in the space of `Features.dense`."""
     features = Features.fit(train, schema)
     sample = [table.iloc[_some(len(table), rng)] for table in (train, holdout)]
-    identity = rows(pd.concat([train.astype(object), holdout.astype(object), synthetic.astype(object)]), schema)
+    looked_at = synthetic
+    if len(synthetic) > MOST_MADE:
+        looked_at = synthetic.iloc[np.sort(rng.permutation(len(synthetic))[:MOST_MADE])]
+    identity = rows([train, holdout, synthetic], schema)
     parts = np.split(identity, [len(train), len(train) + len(holdout)])
-    matrices = [features.dense(table) for table in (*sample, synthetic)]
+    matrices = [features.dense(table) for table in (*sample, looked_at)]
     return readings(matrices[0], matrices[1], matrices[2], (parts[0], parts[1], parts[2]), rng)
 
 
@@ -126,24 +139,31 @@ def shortfall(members: int, others: int) -> str:
 
 
 def calibrated(members: Floats, others: Floats, synthetic: Floats) -> tuple[Floats, Floats]:
-    """Return the attack's ratio for members (N,) and non-members (M,): small means suspiciously near to a synthetic
-    row.
+    """Return the attack's suspicion of members (N,) and non-members (M,); the smaller, the likelier a leak.
 
-    The reference is the nearest other row of both kinds together, so that the ratio treats the kinds alike.
+    The real rows that it is calibrated by are both kinds together, so that it treats the kinds alike.
     """
     pool = np.vstack([members, others])
-    to_synthetic, _ = nearest(pool, synthetic)
-    to_real, _ = nearest(pool, pool, among_themselves=True)
-    middle = float(np.median(to_real))
-    least = 1e-6 * (
-        middle if middle > 0 else 1.0
-    )  # two twins at 0 from each other and from a copy: ratio 1, no evidence
-    ratio = (to_synthetic + least) / (to_real + least)
-    return ratio[: len(members)], ratio[len(members) :]
+    near = several(pool, synthetic, NEIGHBOURS)
+    found = suspicion(near, several(pool, pool, NEIGHBOURS, among_themselves=True))
+    return found[: len(members)], found[len(members) :]
+
+
+def suspicion(synthetic: Floats, real: Floats) -> Floats:
+    """Return the suspicion of rows (N,) from their distances to the nearest synthetic rows (N, K) and real ones.
+
+    >>> suspicion(np.array([[0.0, 1.0, 1.0], [1.0, 1.0, 1.0]]), np.ones((2, 3))).round(3)
+    array([0.178, 0.769])
+    """
+    lonely = np.hstack([real, synthetic[:, 1:]]).mean(axis=1)
+    middle = float(np.median(lonely)) or float(lonely.mean()) or 1.0
+    room = ROOM * middle
+    near = (synthetic[:, 0] + room) / (lonely + room)
+    return np.asarray(near * middle / (np.minimum(lonely, CREDIT * middle) + room))
 
 
 def attack(members: Floats, others: Floats) -> Attack:
-    """Return how well a small ratio tells members (N,) from non-members (M,).
+    """Return how well a small suspicion tells members (N,) from non-members (M,).
 
     >>> found = attack(np.array([0.1, 0.2, 0.9]), np.array([0.8, 1.0]))
     >>> round(found.tpr, 3), round(found.p, 3), round(found.auc, 3)
@@ -230,4 +250,4 @@ def _more_often(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
     return float(fisher_exact(table, alternative="greater").pvalue)
 
 
-METRICS: tuple[Metric[pd.DataFrame, Schema], ...] = (Metric("privacy", "privacy", SCALES, measure),)
+METRICS: tuple[Metric[pd.DataFrame, Schema], ...] = (Metric("privacy", "privacy", SCALES, measure, whole=True),)

@@ -1,17 +1,38 @@
-"""The metrics for tables and for images, by name."""
+"""The metrics for tables, for images and for related tables, by name."""
 
 import pandas as pd
 
 from synthtrail.data.image import ImageSchema, ImageSet
+from synthtrail.data.relations import Relations
+from synthtrail.data.relationschema import RelationalSchema
 from synthtrail.data.schema import Schema
-from synthtrail.evaluation import fidelity, images, privacy, utility
+from synthtrail.evaluation import (
+    domain,
+    fidelity,
+    images,
+    manifold,
+    privacy,
+    relation_privacy,
+    relations,
+    utility,
+    within,
+)
 from synthtrail.evaluation.metric import Metric
 
 TABLE: dict[str, Metric[pd.DataFrame, Schema]] = {
-    metric.name: metric for metric in (utility.CLASSIFICATION, *fidelity.METRICS, *privacy.METRICS)
+    metric.name: metric
+    for metric in (
+        *(utility.CLASSIFICATION, *fidelity.METRICS, *manifold.METRICS, *within.METRICS),
+        *privacy.METRICS,
+    )
 }
 TABLE_REGRESSION: dict[str, Metric[pd.DataFrame, Schema]] = {**TABLE, utility.REGRESSION.name: utility.REGRESSION}
-IMAGES: dict[str, Metric[ImageSet, ImageSchema]] = {metric.name: metric for metric in images.METRICS}
+IMAGES: dict[str, Metric[ImageSet, ImageSchema]] = {
+    metric.name: metric for metric in (*images.METRICS, *domain.METRICS)
+}
+RELATIONS: dict[str, Metric[Relations, RelationalSchema]] = {
+    metric.name: metric for metric in (*relations.METRICS, *relation_privacy.METRICS)
+}
 
 
 def for_table(schema: Schema) -> dict[str, Metric[pd.DataFrame, Schema]]:

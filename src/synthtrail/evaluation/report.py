@@ -33,6 +33,9 @@ CAPTIONS = {
     "utility": "Models trained on real and on synthetic data, tested on the same real holdout.",
     "privacy": "Distance to the closest training record. Far to the left of fresh real records lie copies.",
     "images": "Images of each class, first in the file, not chosen.",
+    "children": "How many rows there are below each parent.",
+    "timing": "Spans between moments, the least alike first (at most eight). The number is the similarity, 1 at best.",
+    "transitions": "Which level (row) is followed by which (column), of the most frequent ones: the longest sequences.",
 }
 LEVELS = {
     "pass": ("Pass", "Everything that was asked for was measured and holds."),
@@ -111,6 +114,8 @@ GLANCE = {
     "utility_ratio": ("Usefulness", "over that of real data; 1 is as good"),
     "quality": ("Likeness", "of columns and pairs; 1 is the same"),
     "class_balance": ("Class balance", "1 is the same shares"),
+    "transitions": ("What follows", "1 is as in the real data"),
+    "foreign_keys": ("Keys", "rows that have their parent; all must"),
     "distinct": ("Distinct", "share unlike every other one"),
     "detection_auc": ("Told apart", "from real rows; 0.5 is not at all"),
     "mia_auc": ("Recognised", "training records; 0.5 is guessing"),
@@ -138,7 +143,7 @@ def _mark(level: str) -> str:
 
 PLACES = {
     "utility": ("utility",),
-    "fidelity": ("images", "columns", "correlations", "embedding"),
+    "fidelity": ("images", "columns", "children", "timing", "transitions", "correlations", "embedding"),
     "privacy": ("privacy",),
 }
 

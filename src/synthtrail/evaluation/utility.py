@@ -110,6 +110,42 @@ def measure(
     return {**readings, "utility_ratio": _ratio(results, headline, first)}
 
 
+@dataclass(frozen=True)
+class Decisions:
+    """The holdout rows `asked` (M, ...), their true class `truth` (M,) of 0 to `classes` - 1, and by the side that
+    boosted trees learnt from, which class they decide for (M,).
+    """
+
+    asked: pd.DataFrame
+    truth: Ints
+    chosen: Mapping[str, Ints]
+    classes: int
+
+
+def decisions(
+    train: pd.DataFrame,
+    holdout: pd.DataFrame,
+    sides: Mapping[str, pd.DataFrame],
+    schema: Schema,
+    rng: np.random.Generator,
+) -> Decisions:
+    """Return what boosted trees decide that have learnt from each of `sides`; the target is one of classes."""
+    task = _task(train, schema)
+    features = Features.fit(train, schema, without=(task.target.name,))
+    asked = _labelled(holdout, task)
+    if not features.columns or not len(asked):
+        raise UnmeasurableError("nothing to predict the target from, or no holdout row that has one")
+    seed, chosen = int(rng.integers(2**31)), dict[str, Ints]()
+    for side, table in sides.items():
+        known = _labelled(table, task)
+        x, x_asked = without_empty(features.trees(known), features.trees(asked))
+        model = _model("trees", len(known), True, features.categorical, seed)
+        exam = Exam(x, read(known, task.target), x_asked, read(asked, task.target))
+        chosen[side] = _probabilities(exam, task.classes, model).argmax(axis=1)
+    truth = np.searchsorted(task.classes, read(asked, task.target))
+    return Decisions(asked.reset_index(drop=True), truth, chosen, len(task.classes))
+
+
 def auroc(labels: Ints, probabilities: Floats) -> float:
     """Return the area under the ROC curve, one class against the rest, mean over classes that occur and have a rest.
 
@@ -165,13 +201,8 @@ def _labelled(table: pd.DataFrame, task: Task) -> pd.DataFrame:
 
 
 def _classify(exam: Exam, classes: tuple[float, ...], model: Any) -> dict[str, float]:
-    labels, truth = np.searchsorted(classes, exam.y), np.searchsorted(classes, exam.truth)
-    probabilities = np.zeros((len(truth), len(classes)))
-    seen = np.unique(labels)
-    if seen.size < 2:  # rows of one class, or no rows: the only answer is that class
-        probabilities[:, seen if seen.size else 0] = 1.0
-    else:
-        probabilities[:, seen] = model.fit(exam.x, labels).predict_proba(exam.asked)
+    truth = np.searchsorted(classes, exam.truth)
+    probabilities = _probabilities(exam, classes, model)
     right = probabilities.argmax(axis=1) == truth
     recalls = [float(right[truth == k].mean()) for k in np.unique(truth)]
     return {
@@ -179,6 +210,18 @@ def _classify(exam: Exam, classes: tuple[float, ...], model: Any) -> dict[str, f
         "accuracy": float(right.mean()),
         "auroc": auroc(truth, probabilities),
     }
+
+
+def _probabilities(exam: Exam, classes: tuple[float, ...], model: Any) -> Floats:
+    """Return how probable each class is for the rows that are asked for (M, K)."""
+    labels = np.searchsorted(classes, exam.y)
+    probabilities = np.zeros((len(exam.asked), len(classes)))
+    seen = np.unique(labels)
+    if seen.size < 2:  # rows of one class, or no rows: the only answer is that class
+        probabilities[:, seen if seen.size else 0] = 1.0
+    else:
+        probabilities[:, seen] = model.fit(exam.x, labels).predict_proba(exam.asked)
+    return probabilities
 
 
 def _regress(exam: Exam, model: Any) -> float:

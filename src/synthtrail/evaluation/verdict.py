@@ -10,12 +10,16 @@ The thresholds, by name (`params.yaml` gives the first two, the rest are the pro
                     balanced accuracy or R², same model on both sides); below it: refuse
     accuracy_min    least accuracy on the real holdout when trained on synthetic rows only; below it: refuse
     quality_min     least mean of column shapes and pair trends; below it: review
-    distinct_min    least share of synthetic images that are unlike every other one; below it: review
+    distinct_min    least share of synthetic images that are unlike every other one; below it: refuse
     mia_tpr_max     the gate: greatest upper 95 % bound of the attack's true-positive rate at 0.1 % false positives;
                     too few rows to establish it: review; above it: review, or refuse if significantly so
     leak_p          a leak is significant if its chance without one is below this
     mia_auc_max     greatest lower 99.9 % bound of the attack's area under the ROC curve; above it: refuse
     closer_max      greatest lower 99.9 % bound of the share nearer to training than to holdout rows; above it: refuse
+    multiplied      if a class was enlarged so many times or more (see `within`), relations that were invented within a
+                    class, and enlarged classes too small to check, ask for review
+    gap_max         greatest gap between groups of the columns named by `sensitive`, selection and odds, beyond that of
+                    real data (see `fairness`): the whole interval above it: refuse; partly: review
 
 Nothing measured is no pass: without a score the verdict is refuse; a threshold whose score is missing asks for review.
 """
@@ -45,6 +49,8 @@ class Thresholds:
     leak_p: float = 0.001
     mia_auc_max: float = 0.55
     closer_max: float = 0.55
+    multiplied: float = 1.5
+    gap_max: float | None = None
 
 
 @dataclass(frozen=True)
@@ -68,7 +74,8 @@ def decide(scores: Sequence[Score], thresholds: Thresholds, expectations: Mappin
     known = {score.name: score for score in scores}
     if not any(score.value is not None for score in scores):
         return Verdict("refuse", (Reason("refuse", "Nothing could be measured."),))
-    found = [*_leaks(known, thresholds), *_gate(known, thresholds), *_least(known, thresholds), *_rules(expectations)]
+    found = [*_leaks(known, thresholds), *_gate(known, thresholds), *_least(known, thresholds)]
+    found += [*_rebalanced(known, thresholds), *_unfair(scores, thresholds), *_rules(expectations)]
     order: tuple[Level, ...] = ("refuse", "review", "pass")
     ranked = sorted(found, key=lambda reason: order.index(reason.level))
     return Verdict(ranked[0].level, tuple(ranked))
@@ -123,11 +130,38 @@ def _least(known: Mapping[str, Score], marks: Thresholds) -> Iterator[Reason]:
         (marks.utility_score, marks.utility_min, "refuse"),
         ("tstr_accuracy", marks.accuracy_min, "refuse"),
         ("quality", marks.quality_min if "quality" in known else None, "review"),
-        ("distinct", marks.distinct_min if "distinct" in known else None, "review"),
+        ("distinct", marks.distinct_min if "distinct" in known else None, "refuse"),
     )
     for name, least, level in wanted:
         if least is not None:
             yield _at_least(known.get(name), name, least, level)
+
+
+def _rebalanced(known: Mapping[str, Score], marks: Thresholds) -> Iterator[Reason]:
+    times = _value(known, "multiplied")
+    if times is None or times < marks.multiplied:
+        return
+    if _value(known, "thin"):
+        yield Reason("review", f"A class was enlarged that has too few training rows to check: {known['thin'].note}.")
+    if pairs := _value(known, "invented"):
+        told = f"{pairs:g} relation{'s' if pairs > 1 else ''} between columns within a class that training rows lack"
+        yield Reason("review", f"Classes were enlarged, and show {told}: {known['invented'].note}.")
+
+
+def _unfair(scores: Sequence[Score], marks: Thresholds) -> Iterator[Reason]:
+    """Judge each gap between groups by the interval of its excess over that of real data."""
+    most = marks.gap_max
+    values = {score.name: score.value for score in scores}
+    for score in scores if most is not None else ():
+        if score.aspect != "fairness" or not score.name.endswith("_excess") or most is None:
+            continue
+        low, high = values.get(f"{score.name}_low"), values.get(f"{score.name}_high")
+        if score.value is None or low is None or high is None:
+            yield Reason("review", f"{score.scale.title} was to be at most {most:g}, but could not be measured.")
+            continue
+        level: Level = "refuse" if low > most else "pass" if high <= most else "review"
+        told = f"{score.value:.3f} ({low:.3f} to {high:.3f}); at most {most:g} was asked for"
+        yield Reason(level, f"{score.scale.title} is {told}.")
 
 
 def _at_least(score: Score | None, name: str, least: float, level: Level) -> Reason:

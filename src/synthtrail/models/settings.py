@@ -14,7 +14,7 @@ synthtrail.params.ParamsError: model: unknown key 'step' (did you mean 'steps'?)
 
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from synthtrail import params
 
@@ -23,7 +23,7 @@ OPEN = (int | None, float | None)
 
 
 def read(cls: type[T], given: Mapping[str, Any]) -> T:
-    """Construct `cls`, whose fields are non-negative int or float; `ParamsError` names the key at fault.
+    """Construct `cls`, whose fields are non-negative int or float, or words; `ParamsError` names the key at fault.
 
     An int must be at least 1; None leaves a field that may be None to the model. YAML reads `1e-3` as text (it wants
     `1.0e-3`), which is said here and not in a traceback.
@@ -32,6 +32,9 @@ def read(cls: type[T], given: Mapping[str, Any]) -> T:
     for field in fields(cls):  # type: ignore[arg-type]
         value, where = getattr(settings, field.name), f"model.{field.name}"
         if field.type in OPEN and value is None:
+            continue
+        if get_origin(field.type) is Literal:
+            params.choice(value, get_args(field.type), where)
             continue
         if field.type in (int, "int", int | None):
             params.number(value, where, int, lambda x: x >= 1, "of 1 or more, whole")

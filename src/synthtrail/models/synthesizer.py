@@ -92,7 +92,11 @@ class Training:
 
 
 class Synthesizer(Protocol[Data, CodecT_contra]):
-    """One way to make data. The docstring of each says what it needs and what it is good for."""
+    """One way to make data. The docstring of each says what it needs and what it is good for.
+
+    Some can do more, which callers ask for by name: `complete(rows, seed, cells)` fills the gaps of rows that are given
+    in part (`stages.complete`); `narrowed(wanted)` is the model told of conditions on any columns (`models.directed`).
+    """
 
     name: ClassVar[str]
     modality: ClassVar[str]

@@ -8,7 +8,8 @@ sample; each later round draws what is still missing, and a little more, with a 
     modality.write(folder, part, draw.batches())
     draw.facts()    {"drawn": 1300, "dropped.conditions": 300}
 
-Rows that almost nothing fits are not looked for for ever: after `GRACE` rows, fewer than one in `LEAST` is an error.
+Rows that almost nothing fits are not looked for for ever: after `GRACE` rows, fewer than one in `LEAST` is an error,
+and after `NONE_YET` rows none at all.
 """
 
 from collections import Counter
@@ -26,6 +27,7 @@ from synthtrail.data.modality import Modality
 from synthtrail.models.synthesizer import Conditions, Synthesizer
 
 GRACE = 100_000
+NONE_YET = 20_000  # rows after which not to have found a single one is enough
 LEAST = 1_000
 ANY = ""  # the one class there is where no counts are asked for
 
@@ -55,6 +57,7 @@ class Draw:
         self.left = Counter(wanted.counts) if wanted.counts is not None else Counter({ANY: count})
         self.drawn, self.passed = Counter[str](), Counter[str]()
         self.dropped = {sieve.name: 0 for sieve in sieves}
+        self.sifted = Counter[str]()  # rows that each sieve has seen
         self.given = Counter[str]()
 
     def batches(self) -> Iterator[Any]:
@@ -97,6 +100,7 @@ class Draw:
         for sieve in self.sieves:
             before = len(batch)
             batch = sieve.passed(batch)
+            self.sifted[sieve.name] += before
             self.dropped[sieve.name] += before - len(batch)
         self.passed.update(self.tally(batch))
         self.refuse_what_is_too_rare()
@@ -132,7 +136,8 @@ class Draw:
     def refuse_what_is_too_rare(self) -> None:
         """Raise `WantedError` if next to nothing of a class that is still wanted fits."""
         for name, left in self.left.items():
-            if left and self.drawn[name] >= GRACE and self.passed[name] * LEAST < self.drawn[name]:
+            enough = self.drawn[name] >= (GRACE if self.passed[name] else NONE_YET)
+            if left and enough and self.passed[name] * LEAST < self.drawn[name]:
                 of = f" of class {name!r}" if name else ""
                 raise WantedError(
                     f"only {self.passed[name]:,} of {self.drawn[name]:,} rows{of} fit what is asked for "
@@ -141,5 +146,15 @@ class Draw:
 
     def facts(self) -> dict[str, object]:
         """Return what was drawn, what each sieve dropped, and how many rows of each class there are if asked for."""
-        sifted = {"drawn": self.drawn.total(), "dropped": self.dropped} if self.sieves else {}
-        return sifted | ({"classes": dict(self.given)} if self.given else {})
+        sifted: dict[str, object] = {"drawn": self.drawn.total(), "dropped": self.dropped} if self.sieves else {}
+        classes = {"classes": dict(self.given)} if self.given else {}
+        return sifted | classes | self.met()
+
+    def met(self) -> dict[str, object]:
+        """Return which share of the model's rows meets the conditions: as the model says, or found by dropping."""
+        given = getattr(self.model, "given", None)
+        if given is not None and given.shares:
+            return {"met": float(f"{np.mean(given.shares):.3g}"), "met_by": "the model"}
+        if not self.sifted["conditions"]:
+            return {}
+        return {"met": float(f"{1 - self.dropped['conditions'] / self.sifted['conditions']:.3g}"), "met_by": "dropping"}

@@ -1,12 +1,14 @@
 """`generate`: draw synthetic data from the trained model, in batches, so that any size fits in memory.
 
-In: `model/`. Out: `synthetic/`, whole or not at all, with `about.json` where `validate` and `synthtrail export` must
-know something of the rows. Which rows are wanted is asked for in `params.yaml`
-(`synthtrail.data.conditions`); the record states what was asked for, and as facts what was drawn to get it.
+In: `model/`; of images also `split/`, lest one be a copy. Out: `synthetic/`, whole or not at all, with `about.json`
+where `validate` and `synthtrail export` must know something of the rows. Which rows are wanted is asked for in
+`params.yaml` (`synthtrail.data.conditions`); the record states what was asked for, and as facts what was drawn to get
+it.
 """
 
 import json
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,8 +23,10 @@ from synthtrail.models import registry
 from synthtrail.models.synthesizer import Synthesizer
 from synthtrail.stages.context import Context, StageError
 from synthtrail.stages.draw import Draw, Sieve
+from synthtrail.stages.originals import sieve_of
 from synthtrail.stages.parts import ABOUT, salted
 from synthtrail.stages.progress import shown
+from synthtrail.stages.rebalance import behind
 from synthtrail.storage.files import write_json
 
 
@@ -30,23 +34,29 @@ def generate(context: Context) -> None:
     """Run the stage for the experiment of `context`."""
     layout, plan = context.layout, context.plan
     modality = MODALITIES[plan["modality"]]
-    model = registry.load(layout.model)
+    source = Path(plan.get("model", layout.model))
+    model = registry.load(source)
+    registry.releasable(model.name)
     wanted = conditions.parse(plan["conditions"], model.codec.schema)
     count = how_many(context, wanted)
     rules = release.keeper(model.codec.schema, plan["seed"])
-    sieves = sieves_for(rules, wanted, modality)
-    draw = Draw(model, wanted, count=count, seed=plan["seed"], sieves=sieves, modality=modality)
-    salts = context.salts_from(layout.model)
+    originals = sieve_of(context)
+    sieves = sieves_for(rules, wanted, modality) + ([] if originals is None else [originals.sieve])
+    draw = Draw(directed(model, wanted), wanted, count=count, seed=plan["seed"], sieves=sieves, modality=modality)
+    salts = context.salts_from(source)
     with context.output(layout.synthetic) as folder:
         rows = release.completed(draw.batches(), model.codec.schema, plan["seed"])
         batches = shown(rows, count, f"generate {context.name}")
         made = modality.write(folder, modality.whole, batches, salt=salts(modality.whole))
         told = draw.facts() | ({} if rules is None else {"mended": rules.mended})
+        told |= {} if originals is None else originals.facts()
+        told |= {"repairs": dict(model.repairs)} if hasattr(model, "repairs") else {}
         if beside := about(model, told):
             write_json(folder / ABOUT, salted(beside, salts(ABOUT)))
     params = {"count": count, "conditions": plan["conditions"]}
-    facts = {"items": made} | told
-    context.finish(Work(layout.synthetic, [layout.model], params=params, facts=facts, privacy=model.privacy))
+    facts = {"items": made} | told | behind(model, wanted, count)
+    inputs = [source] if originals is None else [source, layout.split]
+    context.finish(Work(layout.synthetic, inputs, params=params, facts=facts, privacy=model.privacy))
 
 
 def about(model: Synthesizer[Any, Any], told: Mapping[str, object]) -> dict[str, Any]:
@@ -73,6 +83,12 @@ def keeping(filters: tuple[Filter, ...], modality: Modality[Any, Any, Any]) -> C
         return batch if fits.all() else modality.take(batch, np.flatnonzero(fits))
 
     return passed
+
+
+def directed(model: Synthesizer[Any, Any], wanted: Wanted) -> Any:
+    """Return what draws the rows: the model, told of the conditions if it can meet them on any column by itself."""
+    narrowed = getattr(model, "narrowed", None)
+    return narrowed(wanted) if narrowed is not None and wanted.filters else model
 
 
 def how_many(context: Context, wanted: Wanted) -> int:

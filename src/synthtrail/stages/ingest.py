@@ -11,11 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from synthtrail import params
+from synthtrail.data import conditions
+from synthtrail.data.image import ImageSchema
 from synthtrail.data.imagestream import ImageStream
 from synthtrail.data.registry import MODALITIES
+from synthtrail.data.relations import Relations
+from synthtrail.data.relationschema import RelationalSchema
+from synthtrail.data.schema import Schema
 from synthtrail.data.sources import Source
 from synthtrail.lineage import Work
 from synthtrail.params import Experiment
+from synthtrail.stages import relations
 from synthtrail.stages.context import Context, StageError
 from synthtrail.stages.parts import salted
 from synthtrail.stages.plan import write_plans
@@ -27,10 +33,11 @@ from synthtrail.storage.files import write_json
 def ingest(context: Context) -> None:
     """Run the stage for the experiment of `context`."""
     asked = params.one(Path("params.yaml"), context.name)
-    source, described = read_source(asked)
+    source, described = (relations.read_source if asked.modality == "relational" else read_source)(asked)
     experiment = reconcile(asked, source)
     modality = MODALITIES[experiment.modality]
     schema: Any = described or described_by(source, experiment)
+    check_asked(experiment, schema)
     salts = context.salts(experiment.data_class, source.sha256)
     with context.output(context.layout.raw) as folder:
         count = modality.write(folder, modality.whole, batches_of(source, context), salt=salts(modality.whole))
@@ -40,7 +47,9 @@ def ingest(context: Context) -> None:
     work = Work(
         subject=context.layout.raw,
         params=shown_params(experiment) | shown_images(source),
-        facts={"items": count} | {f"detected.{name}": found for name, found in source.detected.items()},
+        facts={"items": count}
+        | rows_of(source.data)
+        | {f"detected.{name}": found for name, found in source.detected.items()},
         source=provenance(experiment, source),
     )
     context.record(experiment.data_class, 0, work)  # nothing here is random
@@ -60,6 +69,24 @@ def batches_of(source: Source, context: Context) -> Iterable[Any]:
     return [source.data]
 
 
+def rows_of(data: Any) -> dict[str, Any]:
+    """Return how many rows each of several tables has, for the record."""
+    return {"rows": data.rows} if isinstance(data, Relations) else {}
+
+
+def check_asked(experiment: Experiment, schema: Any) -> None:
+    """Raise `DataError` or `ParamsError` if later stages are asked about columns or classes that the data lack."""
+    if isinstance(schema, Schema | ImageSchema | RelationalSchema):
+        conditions.parse(dict(experiment.generate.conditions), schema)
+    names = schema.names if isinstance(schema, Schema) else ()
+    for name in experiment.validate.sensitive:
+        if name not in names:
+            raise params.ParamsError(
+                f"params.yaml: experiments.{experiment.name}.validate.sensitive: no learnt column "
+                f"{name!r}{params.nearest(name, set(names))}"
+            )
+
+
 def check_unchanged(asked: Experiment) -> None:
     """Raise `StageError` if params.yaml was edited meanwhile: DVC would take the new settings for those at work."""
     if params.load(Path("params.yaml")).get(asked.name) != asked:
@@ -71,6 +98,7 @@ def shown_params(experiment: Experiment) -> dict[str, Any]:
     told = {"modality": experiment.modality, "target": experiment.target}
     given = {
         "image": dict(experiment.image),
+        "tables": dict(experiment.tables),
         "drop": experiment.drop,
         "constraints": [str(rule) for rule in experiment.constraints],
     }

@@ -1,7 +1,8 @@
 """Where each stage's files lie in a checkout, relative to its root.
 
 Whatever is generated from a finished run beside its own synthetic data is kept under a **label**, in slots of its own:
-its name is the experiment's, a dot, and the label. Model and split are the experiment's.
+its name is the experiment's, a dot, and the label. Model and split are the experiment's, but for a model that was
+trained on under the label, which lies at `own("model")`.
 
 >>> Layout("iris").record("train").as_posix()
 'data/records/iris/train.json'
@@ -31,6 +32,10 @@ class Layout:
         """The same, or what belongs to the label."""
         label = self.experiment.partition(".")[2]
         return self.run / "more" / label if label else self.run
+
+    def own(self, name: str) -> Path:
+        """Where a stage leaves `name`: beside all else of the experiment, or of the label if it runs for a label."""
+        return self.base / name
 
     @property
     def raw(self) -> Path:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from synthtrail.custody import digest
 from synthtrail.stages.context import Context, StageError
@@ -34,13 +34,17 @@ LABEL = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 @dataclass(frozen=True)
 class Order:
-    """What is asked for; without a seed, one that follows from the run's own and the label."""
+    """What is asked for; without a seed, one that follows from the run's own and the label.
+
+    `model` is a label under which the experiment's model was trained on; without it, rows come from that model itself.
+    """
 
     experiment: str
     label: str
     count: int | None = None
     conditions: Mapping[str, Any] = field(default_factory=dict)
     seed: int | None = None
+    model: str | None = None
 
     @property
     def name(self) -> str:
@@ -54,9 +58,11 @@ def make_more(order: Order, say: Callable[[str], None]) -> Found:
     Raises `StageError` if the run is not finished and signed, or the label is taken by another order.
     """
     check_label(order)
-    check_finished(order.experiment)
+    check_finished(order.experiment, source_of(order))
     layout, plan = Layout(order.name), plan_of(order)
     path = layout.plan("generate")
+    if layout.record("preprocess").exists():
+        raise StageError(f"{order.label!r} names completed rows of {order.experiment}; choose another label")
     if layout.record("generate").exists():
         if not path.exists() or read_plan(path) != plan:
             raise StageError(f"{order.label!r} is taken by another order of {order.experiment}; choose another label")
@@ -87,7 +93,13 @@ def plan_of(order: Order) -> Plan:
     """Return the plan of the order: that of the run, with what the order changes."""
     plan = read_plan(Layout(order.experiment).plan("generate"))
     seed = order.seed if order.seed is not None else derived_seed(plan["seed"], order.label)
-    return plan | {"count": order.count, "conditions": dict(order.conditions), "seed": seed}
+    model = {} if order.model is None else {"model": Layout(source_of(order)).own("model").as_posix()}
+    return plan | {"count": order.count, "conditions": dict(order.conditions), "seed": seed} | model
+
+
+def source_of(order: Order) -> str:
+    """Return the name of the experiment, or of its label, whose model the rows come from."""
+    return order.experiment if order.model is None else f"{order.experiment}.{order.model}"
 
 
 def derived_seed(seed: int, label: str) -> int:
@@ -101,25 +113,40 @@ def free_label(experiment: str) -> str:
     return next(str(number) for number in range(1, len(taken) + 2) if str(number) not in taken)
 
 
-def check_label(order: Order) -> None:
+class Labelled(Protocol):
+    """An order for something under a label."""
+
+    @property
+    def label(self) -> str:
+        """The label."""
+        ...
+
+
+def check_label(order: Labelled) -> None:
     """Raise `StageError` unless the label can be part of a path."""
     if not LABEL.fullmatch(order.label):
         raise StageError(f"label {order.label!r}: a label is lower-case letters, digits, - and _")
 
 
-def check_finished(experiment: str) -> None:
-    """Raise `StageError` unless the experiment's model is here as its record says, and was signed."""
-    layout = Layout(experiment)
+def check_finished(experiment: str, name: str | None = None) -> None:
+    """Raise `StageError` unless the model is here as its record says, and was signed.
+
+    It is the experiment's own, or that of the label if `name` is one of its labels.
+    """
+    name = name or experiment
+    layout, path = Layout(name), Layout(name).own("model")
     again = f"`synthtrail repro {experiment}` makes and signs it"
-    if not layout.record("train").exists() or not layout.plan("generate").exists():
-        raise StageError(f"{experiment}: no finished run here; {again}")
+    if name != experiment:
+        again = f"`synthtrail train {experiment} --more STEPS --label {name.partition('.')[2]}` makes and signs it"
+    if not layout.record("train").exists() or not Layout(experiment).plan("generate").exists():
+        raise StageError(f"{name}: no finished run here; {again}")
     model = read(layout.record("train")).record.subject
-    if not layout.model.exists() or digest.artifact(layout.model).sha256 != model.digest.hex():
-        raise StageError(f"{layout.model} is not the model that its record states; {again}")
+    if not path.exists() or digest.artifact(path).sha256 != model.digest.hex():
+        raise StageError(f"{path} is not the model that its record states; {again}")
     status = establish(shared_root()).ledger.state.status(model.digest)
     if status in ("absent", "condemned", "disposed"):
         said = "not signed yet" if status == "absent" else status
-        raise StageError(f"{layout.model}: the model is {said}, so nothing can be generated from it; {again}")
+        raise StageError(f"{path}: the model is {said}, so nothing can be made from it; {again}")
 
 
 @contextmanager

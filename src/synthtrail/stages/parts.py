@@ -9,6 +9,7 @@ from synthtrail.data.registry import MODALITIES
 from synthtrail.stages.context import Context
 from synthtrail.storage.files import Json
 
+FILM = "training.gif"  # beside the samples of a training: its pictures, one after another
 ABOUT = "about.json"  # beside generated rows, where there is something to tell of them
 
 

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from synthtrail.params import Experiment
+from synthtrail.params import Experiment, ValidateParams
 from synthtrail.storage.files import write_json
 
 Plan = dict[str, Any]
@@ -27,9 +27,19 @@ def plans(experiment: Experiment) -> dict[str, Plan]:
         | {"bins": experiment.bins, "holdout": experiment.holdout, "target": experiment.target}
         | {"rare_min": experiment.rare_min, "group": experiment.group},
         "train": common | {"model": model, "devices": experiment.devices},
-        "generate": common | count | {"conditions": dict(experiment.generate.conditions)},
-        "validate": common | count | {"thresholds": asdict(experiment.validate)},
+        "generate": common
+        | count
+        | {"conditions": dict(experiment.generate.conditions)}
+        | ({"distinct": experiment.generate.distinct} if experiment.modality == "image" else {}),
+        "validate": common | count | judged(experiment.validate),
     }
+
+
+def judged(asked: ValidateParams) -> Plan:
+    """Return what `validate` is asked for: thresholds, and the columns whose groups are compared if there are any."""
+    thresholds = asdict(asked)
+    sensitive = thresholds.pop("sensitive")
+    return {"thresholds": thresholds} | ({"sensitive": sensitive} if sensitive else {})
 
 
 def write_plans(experiment: Experiment, folder: Path) -> None:

@@ -15,12 +15,13 @@ from synthtrail.data import split
 from synthtrail.data.image import ImageCodec
 from synthtrail.data.modality import Jsonable
 from synthtrail.data.registry import MODALITIES
-from synthtrail.evaluation import expectations
+from synthtrail.evaluation import expectations, relation_rules
 from synthtrail.lineage import Work
-from synthtrail.stages import images
+from synthtrail.stages import images, relations
 from synthtrail.stages.context import Context
 from synthtrail.stages.images import ImageParts
 from synthtrail.stages.parts import read_json, salted
+from synthtrail.stages.relations import Parts
 from synthtrail.stages.tables import groups_of, learn, least_count
 from synthtrail.storage.files import write_json, write_text
 
@@ -31,6 +32,10 @@ def preprocess(context: Context) -> None:
     modality = MODALITIES[plan["modality"]]
     if plan["modality"] == "image":
         finish_images(context, images.divided(layout.raw, plan))
+        return
+    if plan["modality"] == "relational":
+        schema = modality.schema_from_json(read_json(layout.raw / "schema.json"))
+        finish_relations(context, relations.divided(modality.read(layout.raw, modality.whole), schema, plan))
         return
     data = modality.read(layout.raw, modality.whole)
     labels, groups = modality.labels(data, plan["target"]), groups_of(data, plan["group"])
@@ -56,6 +61,13 @@ def finish_images(context: Context, parts: ImageParts) -> None:
     context.finish(Work(layout.split, [layout.raw], [layout.expectations], dict(parts.params), facts=dict(parts.facts)))
 
 
+def finish_relations(context: Context, parts: Parts) -> None:
+    """Write the parts of related tables and the stage's record."""
+    layout = context.layout
+    write_split(context, ([parts.train], [parts.holdout]), parts.schema, parts.codec, parts.counts)
+    context.finish(Work(layout.split, [layout.raw], [layout.expectations], dict(parts.params), facts=dict(parts.facts)))
+
+
 def write_split(
     context: Context,
     parts: tuple[Iterable[Any], Iterable[Any]],
@@ -77,6 +89,8 @@ def write_split(
 def expected(context: Context, schema: Any) -> str:
     """Return the expectations that follow from the schema, as the text that git keeps."""
     count = context.plan["count"]
+    if context.plan["modality"] == "relational":
+        return relation_rules.suite_text(context.name, schema, context.plan["class"])
     if context.plan["modality"] == "tabular":
         rules = expectations.table_rules(schema, count)
     else:

@@ -75,7 +75,7 @@ def stage_run(store: Store, item: Found) -> StageRun:
         finished=milliseconds(item.facts.get("finished")),
         run_id=run_id if run_id and store.has(run_id) else None,
         # Weights of a confidential model stay where disposal looks for them: MLflow gets no copy.
-        model=layout.model if record.stage == "train" and public else None,
+        model=layout.own("model") if record.stage == "train" and public else None,
     )
 
 
@@ -103,7 +103,8 @@ def shown_files(layout: Layout, stage: str) -> list[tuple[Path, str]]:
     if stage == "ingest":
         return [(layout.expectations, "")]
     if stage == "train":
-        return [(path, "curves") for path in sorted(layout.curves.glob("*.csv"))]
+        films = [(path, "samples") for path in sorted(layout.own("samples").glob("*.gif"))]
+        return films + [(path, "curves") for path in sorted(layout.own("curves").glob("*.csv"))]
     if stage == "validate":
         pages = [layout.report / "report.html", layout.report / "report.json", layout.diagnostics]
         return [(path, "") for path in pages] + [(path, "figures") for path in sorted(layout.figures.glob("*.svg"))]

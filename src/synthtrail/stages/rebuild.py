@@ -76,6 +76,11 @@ def check(recipe: Recipe, *, strict: bool) -> None:
             f"{record.subject.path} was trained with differential privacy, whose noise no seed gives: it comes out "
             "different every time, so a rebuild proves nothing. What was generated from it can be rebuilt"
         )
+    if record.stage == "preprocess" and "." in record.experiment:
+        raise StageError(
+            f"{record.subject.path} was completed from rows that are not kept here, so it cannot be made again; run "
+            "`synthtrail complete` on them with the recorded seed and compare the digests"
+        )
     other = changed_tools(pairs(record, "tools", "version"), tools_here(record.stage))
     if strict and other:
         raise StageError(f"other versions than recorded: {'; '.join(other)}")

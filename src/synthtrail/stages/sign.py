@@ -28,6 +28,7 @@ from synthtrail import params
 from synthtrail.custody import acts, canonical, carried, digest
 from synthtrail.custody.bundles import FolderReader
 from synthtrail.custody.state import State
+from synthtrail.models import registry
 from synthtrail.stages import environment, waiting
 from synthtrail.stages.code import git_state
 from synthtrail.stages.context import StageError
@@ -57,6 +58,7 @@ def sign_found(found: Sequence[Found], say: Callable[[str], None]) -> None:
         if fresh:
             check_clock(tx.state, now)
         check_subjects(fresh)
+        check_releasable(fresh)
         waiting.mark(custodian.root, fresh)
         late = waiting.marked(custodian.root, found)
         published = track(custodian.root, found, late, say)
@@ -127,6 +129,16 @@ def check_subjects(found: Sequence[Found]) -> None:
                     f"{part.path} is not what {item.path} says was made; nothing was signed. "
                     f"`dvc repro --force --single-item {item.record.stage}@{item.record.experiment}` makes it again"
                 )
+
+
+def check_releasable(found: Sequence[Found]) -> None:
+    """Raise `ModelError` for a model, or rows made with one, that serves for judging only."""
+    for item in found:
+        if item.record.stage == "train":
+            registry.releasable(item.values("params").get("model.name", ""))
+        models = [Path(part.path) for part in item.record.inputs if (Path(part.path) / "model.json").exists()]
+        for folder in models:
+            registry.releasable(registry.name_of(folder))
 
 
 def circumstances(item: Found, published: dict[str, "Published"]) -> list[tuple[str, str]]:

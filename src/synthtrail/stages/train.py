@@ -2,7 +2,7 @@
 
 In: `split/`. Out: `model/` (safetensors and JSON); `curves/`, a CSV file for each figure that was watched; `samples/`,
 what the model made along the way. A training that was killed goes on from its last checkpoint, and ends with the same
-bytes.
+bytes. Where the plan says `more`, a finished model is read and trained on (see `further`), and is an input as well.
 """
 
 import csv
@@ -19,7 +19,7 @@ from synthtrail.lineage import Work
 from synthtrail.models import registry
 from synthtrail.models.devices import count
 from synthtrail.models.synthesizer import Training
-from synthtrail.stages.context import Context
+from synthtrail.stages.context import Context, StageError
 from synthtrail.stages.parts import read_codec
 from synthtrail.stages.samples import VIEWS, Samples
 from synthtrail.storage.files import staged_folder, write_text
@@ -30,9 +30,12 @@ def train(context: Context) -> None:
     """Run the stage for the experiment of `context`."""
     layout, plan = context.layout, context.plan
     modality = MODALITIES[plan["modality"]]
+    registry.releasable(plan["model"]["name"])
     rows = modality.read(layout.split, "train")
-    model = registry.create(plan["model"]["name"], plan["model"]["settings"])
-    codec = read_codec(context)
+    more: Mapping[str, Any] = plan.get("more", {})
+    settings = plan["model"]["settings"]
+    model: Any = finished(Path(more["model"])) if more else registry.create(plan["model"]["name"], settings)
+    codec = model.codec if more else read_codec(context)
     devices = count(plan["devices"])
     salts = context.salts_from(layout.split)
     view = VIEWS[modality.name](rows, codec.schema, private=plan["class"] != "public")
@@ -40,19 +43,31 @@ def train(context: Context) -> None:
     curves, samples = Curves(live), Samples(view, live, salts)
     failed = True
     try:
-        model.fit(rows, codec, Training(plan["seed"], curves, checkpoints(context), samples=samples, devices=devices))
+        training = Training(plan["seed"], curves, checkpoints(context), samples=samples, devices=devices)
+        model.more(rows, training, more["steps"]) if more else model.fit(rows, codec, training)
         failed = False
     finally:
         live.close(failed=failed)
-    with context.output(layout.model) as folder:
+    with context.output(layout.own("model")) as folder:
         model.save(folder, salts=salts)
-    for path, kept in ((layout.curves, curves), (layout.samples, samples)):
+    views = [layout.own("curves"), layout.own("samples")]
+    for path, kept in ((views[0], curves), (views[1], samples)):
         with staged_folder(path) as folder:
             kept.write(folder)
     params = {"model": {"name": model.name, **dataclasses.asdict(model.settings)}, "devices": devices}
-    views = [layout.curves, layout.samples]
-    work = Work(layout.model, [layout.split], views, params, facts(model, curves), model.privacy)
+    inputs = [layout.split]
+    if more:
+        params["more"], inputs = {"steps": more["steps"]}, [layout.split, Path(more["model"])]
+    work = Work(layout.own("model"), inputs, views, params, facts(model, curves), model.privacy)
     context.finish(work, {"run": live.run_id})
+
+
+def finished(folder: Path) -> Any:
+    """Return the model in `folder` to train on; `StageError` if its kind cannot be."""
+    model = registry.load(folder)
+    if not hasattr(model, "more"):
+        raise StageError(f"{folder}: a model of the kind {model.name} cannot be trained on; only GANs can")
+    return model
 
 
 def facts(model: Any, curves: "Curves") -> dict[str, object]:

@@ -9,17 +9,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from synthtrail.data.image import ImageSet
 from synthtrail.data.registry import MODALITIES
 from synthtrail.evaluation.judge import Judgement, judge_images, judge_table
+from synthtrail.evaluation.relation_judge import judge_relations
 from synthtrail.evaluation.verdict import Thresholds
 from synthtrail.lineage import Work
 from synthtrail.params import build
 from synthtrail.stages import diagnose
 from synthtrail.stages.context import Context
+from synthtrail.stages.counted import held_to_counts
 from synthtrail.stages.parts import ABOUT, read_json, read_schema, salted
 from synthtrail.storage.files import staged_folder, write_json, write_text
 
-JUDGES = {"tabular": judge_table, "image": judge_images}
+JUDGES = {"tabular": judge_table, "image": judge_images, "relational": judge_relations}
 
 
 def validate(context: Context) -> None:
@@ -29,6 +32,8 @@ def validate(context: Context) -> None:
     judgement = judge(context, data, schema)
     beside = layout.synthetic / ABOUT
     judgement = replace(judgement, facts={**judgement.facts, **redrawn(beside), **protected(beside)})
+    if isinstance(data[2], ImageSet):
+        judgement = held_to_counts(judgement, asked_counts(beside), data[2].labels)
     salts = context.salts_from(layout.synthetic)
     with context.output(layout.report) as folder:
         write_json(folder / "report.json", salted(judgement.report_json(), salts("report.json")))
@@ -44,7 +49,7 @@ def validate(context: Context) -> None:
         subject=layout.report,
         inputs=[layout.synthetic, layout.split],
         views=[layout.figures, layout.diagnostics, layout.metrics],
-        params={"thresholds": plan["thresholds"]},
+        params={name: plan[name] for name in ("thresholds", "sensitive") if name in plan},
         facts={score.name: score.value for score in judgement.scores if score.value is not None},
         verdict=judgement.verdict.level,
     )
@@ -58,11 +63,18 @@ def parts(context: Context) -> tuple[Any, Any, Any]:
     return (*real, modality.read(layout.synthetic, modality.whole))
 
 
+def asked_counts(path: Path) -> dict[str, int]:
+    """Return how many of each class were asked for; empty if no counts were."""
+    told = read_json(path).get("drawn", {}) if path.exists() else {}
+    return {str(name): int(count) for name, count in told.get("classes", {}).items()}
+
+
 def redrawn(path: Path) -> dict[str, str]:
     """Return how many rows were mended and drawn again to keep what was asked for, for the head of the report."""
     told = read_json(path).get("drawn", {}) if path.exists() else {}
     dropped = {name: int(count) for name, count in told.get("dropped", {}).items()}
     found = {f"Drawn again ({name})": f"{count:,} rows" for name, count in dropped.items()}
+    found |= {name.capitalize(): f"{int(count):,} rows" for name, count in told.get("repairs", {}).items()}
     return found | ({"Mended": f"{int(told['mended']):,} rows"} if "mended" in told else {})
 
 
@@ -87,6 +99,7 @@ def judge(context: Context, data: tuple[Any, Any, Any], schema: Any) -> Judgemen
         data_class=plan["class"],
         thresholds=build(Thresholds, plan["thresholds"], "validate"),
         count=plan["count"],
+        **({"sensitive": plan["sensitive"]} if "sensitive" in plan else {}),
     )
 
 

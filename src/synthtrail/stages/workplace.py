@@ -55,9 +55,12 @@ class Workplace:
             self.bring(kept)
         if recipe.record.stage == "ingest":
             self.bring_source(recipe)
-        if recipe.record.stage == "generate":  # the number of training rows is the default count; the record has it
-            count = int(recipe.values("params")["count"])
-            write_json(self.checkout / Layout(recipe.record.experiment).split / "summary.json", {"train": count})
+        summary = self.checkout / Layout(recipe.record.experiment).split / "summary.json"
+        counted = (
+            recipe.record.stage != "generate" or summary.exists()
+        )  # of images the split is an input, brought whole
+        if not counted:  # the number of training rows is the default count; the record has it
+            write_json(summary, {"train": int(recipe.values("params")["count"])})
         if recipe.record.value["class"] == "confidential":
             self.bring_salts(recipe)
         return told

@@ -4,9 +4,9 @@ import base64
 import os
 import re
 import shutil
-import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
+from typing import Self
 
 import pytest
 from cryptography import x509
@@ -15,12 +15,22 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
+from synthtrail.cli import offline
 from synthtrail.cli.main import main
 from tests.unit.handover.lab import XDG, Lab
 from tests.unit.handover.test_disposal import dispose, refusal
 
 NAME = "trust.example/witness"
 PROVES_NOT = "the status root is what the log gives: witnesses do not check it"
+
+
+class AnHourLater(datetime):
+    """A clock that is an hour ahead."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> Self:
+        """Return the time an hour from now."""
+        return super().now(tz) + timedelta(hours=1)
 
 
 def said(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> str:
@@ -49,7 +59,7 @@ def test_a_status_of_each_kind_is_checked_in_another_home(
 ) -> None:
     """Live, held, disposed, unknown: each from one file and the policy, level C; then the cosignature is too old."""
     vkey = said(capsys, "witness", "new", "--name", NAME).strip()
-    lab.run("policy", "witness", "add", vkey, "--organisation", "Trust", "--quorum", "1", "--max-age", "5", "--yes")
+    lab.run("policy", "witness", "add", vkey, "--organisation", "Trust", "--quorum", "1", "--max-age", "600", "--yes")
     (tmp_path / "drop").mkdir()
     said(capsys, "witness", "trust", lab.custodian.policy.sequencer)
     report = lab.made["iris/validate"].digest.hex()
@@ -70,7 +80,7 @@ def test_a_status_of_each_kind_is_checked_in_another_home(
         assert word in answer
         assert "level C" in answer
         assert PROVES_NOT in answer, answer
-    time.sleep(5.5)
+    monkeypatch.setattr(offline, "datetime", AnHourLater)
     stale = said(capsys, "verify", str(tmp_path / "live.status"), *given, code=1)
     assert "quorum-missing" in stale, stale
     assert "old" in stale, stale

@@ -80,15 +80,20 @@ def find(path: Path, part: str | None = None) -> Rows:
     if chosen not in files or (part is None and len(files) > 1):
         raise ExportError(f"{path} holds {', '.join(files)}; choose one with --part")
     try:
-        return Rows(tuple(files[chosen]), plain_schema(files[chosen]), spelling_of(files[chosen][0].parent))
+        return Rows(tuple(files[chosen]), plain_schema(files[chosen]), spelling_of(files[chosen][0].parent, chosen))
     except (pa.ArrowInvalid, OSError) as error:
         raise ExportError(f"{path}: not a readable Parquet file ({str(error).splitlines()[0]})") from error
 
 
-def spelling_of(folder: Path) -> dict[str, dict[str, str]]:
-    """Return how the source of generated rows spelt its columns, as `generate` wrote it beside them."""
+def spelling_of(folder: Path, part: str) -> dict[str, dict[str, str]]:
+    """Return how the source of generated rows spelt its columns, as `generate` wrote it beside them.
+
+    Of several tables it is written for all, by `<table>.<column>`; those of the one called `part` are returned.
+    """
     path = folder / ABOUT
-    return dict(json.loads(path.read_bytes()).get("spelling", {})) if path.exists() else {}
+    told = dict(json.loads(path.read_bytes()).get("spelling", {})) if path.exists() else {}
+    own = {name.removeprefix(f"{part}."): how for name, how in told.items() if name.startswith(f"{part}.")}
+    return own if (folder / "links.json").exists() else told
 
 
 def plain_schema(files: list[Path]) -> pa.Schema:
