@@ -24,18 +24,20 @@ Features are divided by the root of the holdout's mean variance, so distances ar
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from synthtrail.data.augment import SIGNS, TISSUE, Augmentation
 from synthtrail.data.image import ImageSchema, ImageSet
-from synthtrail.evaluation.classifier import Classifier, Results, Settings, fit
 from synthtrail.evaluation.images import frechet
 from synthtrail.evaluation.manifold import NEIGHBOURS, balls
 from synthtrail.evaluation.metric import Metric, Reading, Scale, UnmeasurableError
 from synthtrail.evaluation.pixels import small
+
+if TYPE_CHECKING:
+    from synthtrail.data.augment import Augmentation
+    from synthtrail.evaluation.classifier import Classifier, Results, Settings
 
 Floats = NDArray[np.float64]
 
@@ -79,7 +81,7 @@ class Arm:
 
     name: str
     images: ImageSet
-    augmentation: Augmentation | None = None
+    augmentation: "Augmentation | None" = None
 
 
 def measure_utility(
@@ -105,7 +107,7 @@ def measure_utility(
     return readings | {"network_recall_min": Reading(worst[1], f"class {worst[0]}")}
 
 
-def arms(train: ImageSet, synthetic: ImageSet, augmentation: Augmentation) -> list[Arm]:
+def arms(train: ImageSet, synthetic: ImageSet, augmentation: "Augmentation") -> list[Arm]:
     """Return the ways to train, as the module docstring lists them."""
     both = together(train, synthetic)
     return [
@@ -123,18 +125,22 @@ def together(one: ImageSet, other: ImageSet) -> ImageSet:
     return ImageSet(pixels, labels, (*one.names, *other.names))
 
 
-def settings_for(images: int) -> Settings:
+def settings_for(images: int) -> "Settings":
     """Return how to train a judge on so many images."""
+    from synthtrail.evaluation.classifier import Settings  # noqa: PLC0415 - torch: two seconds that tables save
+
     return Settings(steps=min(max(3 * images // BATCH, STEPS[0]), STEPS[1]), batch=BATCH)
 
 
-def outcome(arm: Arm, holdout: ImageSet, settings: Settings, seed: int) -> Results:
+def outcome(arm: Arm, holdout: ImageSet, settings: "Settings", seed: int) -> "Results":
     """Return what a classifier trained on the arm's images makes of the holdout."""
+    from synthtrail.evaluation.classifier import fit  # noqa: PLC0415 - torch
+
     chosen = replace(settings, augmentation=arm.augmentation)
     return fit(arm.images.pixels, arm.images.labels, seed=seed, settings=chosen).test(holdout.pixels, holdout.labels)
 
 
-def reading(results: list[Results]) -> Reading:
+def reading(results: "list[Results]") -> Reading:
     """Return the mean balanced accuracy over seeds, its range, and each class's mean recall."""
     balanced = [one.balanced for one in results]
     recalls = [one.recalls for one in results]
@@ -144,8 +150,10 @@ def reading(results: list[Results]) -> Reading:
     )
 
 
-def suited(train: ImageSet, settings: Settings, seed: int) -> tuple[str, Augmentation]:
+def suited(train: ImageSet, settings: "Settings", seed: int) -> "tuple[str, Augmentation]":
     """Return the augmentation, with its name, that helps more on a fifth of the training images held back for this."""
+    from synthtrail.data.augment import SIGNS, TISSUE  # noqa: PLC0415 - torch
+
     kept = np.random.default_rng(seed).permutation(len(train)) % 5 > 0
     if not kept.any() or kept.all():
         return "signs", SIGNS
@@ -161,6 +169,8 @@ def measure_fidelity(
     train: ImageSet, holdout: ImageSet, synthetic: ImageSet, schema: ImageSchema, rng: np.random.Generator
 ) -> Mapping[str, Reading]:
     """Return distances, precision, recall, density and coverage."""
+    from synthtrail.evaluation.classifier import fit  # noqa: PLC0415 - torch
+
     del schema
     size = min(len(holdout), len(synthetic), MOST_IMAGES)
     if size < 2 * (NEIGHBOURS + 1):
@@ -181,7 +191,7 @@ def measure_fidelity(
     }
 
 
-def distances(judge: Classifier, real: NDArray[np.uint8], made: NDArray[np.uint8]) -> dict[str, float]:
+def distances(judge: "Classifier", real: NDArray[np.uint8], made: NDArray[np.uint8]) -> dict[str, float]:
     """Return Fréchet and kernel distance of as many fresh real and synthetic images (N, H, W, C), and their floors."""
     half = len(real) // 2
     truth, drawn = (_features(judge, side) for side in (real, made))
@@ -214,7 +224,7 @@ def _cubed(one: Floats, other: Floats) -> Floats:
     return cubed
 
 
-def _features(judge: Classifier, pixels: NDArray[np.uint8]) -> Floats:
+def _features(judge: "Classifier", pixels: NDArray[np.uint8]) -> Floats:
     return judge.features(pixels).astype(np.float64)
 
 

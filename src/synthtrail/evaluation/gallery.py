@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthtrail.data.image import ImageSchema, ImageSet
-from synthtrail.evaluation import diagnostics, drawing, history, judged, page
+from synthtrail.evaluation import diagnostics, drawing, history, page
 from synthtrail.evaluation.canvas import LEAST_CELL
 from synthtrail.evaluation.diagnostics import EMBEDDED, NAMES, Subject
 from synthtrail.evaluation.history import History
@@ -28,6 +28,8 @@ def image_page(
     subject: Subject, train: ImageSet, holdout: ImageSet, synthetic: ImageSet, schema: ImageSchema, past: History
 ) -> str:
     """Return the page of an image set."""
+    from synthtrail.evaluation import judged  # noqa: PLC0415 - torch: two seconds that tables save
+
     sides = {"real": train, "held": holdout, "made": synthetic}
     dense = {name: shrink(side.pixels[:EMBEDDED], SMALL_SIDE) for name, side in sides.items()}
     sections = "".join(
