@@ -14,12 +14,9 @@ Exit codes: 0 made and signed; 2 asked for what cannot be done; 130 stopped, not
 """
 
 import argparse
-import signal
-import sys
 from pathlib import Path
 
-from synthtrail.cli.errors import CommandError
-from synthtrail.params import ParamsError, load, nearest
+from synthtrail.cli.finished import carry_out
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -35,26 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Complete the rows and say what was done."""
-    from synthtrail.stages.command import USER_ERRORS, one_line  # noqa: PLC0415 - the pipeline's libraries
-
-    try:
-        experiments = load(Path("params.yaml"))
-    except ParamsError as error:
-        raise CommandError(str(error)) from None
-    if arguments.name not in experiments:
-        raise CommandError(f"no experiment {arguments.name!r} is on{nearest(arguments.name, set(experiments))}")
-    if arguments.output is not None and arguments.output.exists():
-        raise CommandError(f"{arguments.output} is there already; choose another name")
-    if arguments.seed is not None and not 0 <= arguments.seed < 2**32:
-        raise CommandError("--seed must be between 0 and 2^32 - 1")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        return make(arguments)
-    except KeyboardInterrupt:
-        print(f"synthtrail complete {arguments.name}: stopped; nothing was written", file=sys.stderr)
-        return 130
-    except USER_ERRORS as error:
-        raise CommandError(one_line(error)) from error
+    return carry_out("complete", arguments, make)
 
 
 def make(arguments: argparse.Namespace) -> int:

@@ -14,12 +14,10 @@ Exit codes: 0 made and signed; 1 judged, and refused; 2 asked for what cannot be
 
 import argparse
 import shutil
-import signal
-import sys
 from pathlib import Path
 
 from synthtrail.cli.errors import CommandError
-from synthtrail.params import ParamsError, load, nearest
+from synthtrail.cli.finished import carry_out
 from synthtrail.storage.files import staged_folder
 
 
@@ -45,24 +43,7 @@ def positive(text: str) -> int:
 
 def run(arguments: argparse.Namespace) -> int:
     """Generate, sign, and judge if asked to."""
-    from synthtrail.stages.command import USER_ERRORS, one_line  # noqa: PLC0415 - the pipeline's libraries
-
-    try:
-        experiments = load(Path("params.yaml"))
-    except ParamsError as error:
-        raise CommandError(str(error)) from None
-    if arguments.name not in experiments:
-        raise CommandError(f"no experiment {arguments.name!r} is on{nearest(arguments.name, set(experiments))}")
-    if arguments.output is not None and arguments.output.exists():
-        raise CommandError(f"{arguments.output} is there already; choose another folder")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        return make(arguments)
-    except KeyboardInterrupt:
-        print(f"synthtrail generate {arguments.name}: stopped; nothing was written", file=sys.stderr)
-        return 130
-    except USER_ERRORS as error:
-        raise CommandError(one_line(error)) from error
+    return carry_out("generate", arguments, make)
 
 
 def make(arguments: argparse.Namespace) -> int:
@@ -75,8 +56,6 @@ def make(arguments: argparse.Namespace) -> int:
     asked = conditions(arguments.condition)
     if arguments.count is None and not any(":" in value for value in asked.values()):
         raise CommandError("give --count, or exact counts of classes: --condition target=CLASS:COUNT,CLASS:COUNT")
-    if arguments.seed is not None and not 0 <= arguments.seed < 2**32:
-        raise CommandError("--seed must be between 0 and 2^32 - 1")
     order = more.Order(arguments.name, label, arguments.count, asked, arguments.seed, arguments.source)
     found = more.make_more(order, say)
     subject = found.record.subject

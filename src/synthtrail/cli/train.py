@@ -13,13 +13,9 @@ Exit codes: 0 trained and signed; 2 asked for what cannot be done; 130 stopped, 
 """
 
 import argparse
-import signal
-import sys
-from pathlib import Path
 
-from synthtrail.cli.errors import CommandError
+from synthtrail.cli.finished import carry_out
 from synthtrail.cli.generate import positive, say
-from synthtrail.params import ParamsError, load, nearest
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -33,24 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Train on and sign."""
-    from synthtrail.stages.command import USER_ERRORS, one_line  # noqa: PLC0415 - the pipeline's libraries
-
-    try:
-        experiments = load(Path("params.yaml"))
-    except ParamsError as error:
-        raise CommandError(str(error)) from None
-    if arguments.name not in experiments:
-        raise CommandError(f"no experiment {arguments.name!r} is on{nearest(arguments.name, set(experiments))}")
-    if arguments.seed is not None and not 0 <= arguments.seed < 2**32:
-        raise CommandError("--seed must be between 0 and 2^32 - 1")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        return make(arguments)
-    except KeyboardInterrupt:
-        print(f"synthtrail train {arguments.name}: stopped; nothing was written", file=sys.stderr)
-        return 130
-    except USER_ERRORS as error:
-        raise CommandError(one_line(error)) from error
+    return carry_out("train", arguments, make)
 
 
 def make(arguments: argparse.Namespace) -> int:

@@ -9,8 +9,8 @@ and a distance in its features is not the FID. With F = `width` features and ima
     -> the maximum over each quarter of the picture (4 · 4F) -> features (B, 128) -> logits (B, L)
 
 AdamW, the rate rising over the first fifth of the steps and falling to nothing. Everything random follows from the
-seed, and the number of threads is fixed: the same arguments give the same bytes on the same machine. MNIST's 60,000
-images in the default 1,000 steps: 99.4 % of the official test set, in 64 CPU seconds.
+seed, and the number of threads is fixed: the same arguments give the same bytes on the same machine. On a part of
+MNIST's training images held back, 300 steps on the others reach 98.7 % in 14 CPU seconds.
 
     judge = fit(train.pixels, train.labels, seed=0)
     judge.predict(test.pixels)     # labels (N,)
