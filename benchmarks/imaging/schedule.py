@@ -3,7 +3,7 @@
 A run is one generator on one fold from one seed: trained, sampled, judged. `real` stands for the training images
 themselves: the judge's lines without any generator, which the others are compared with.
 
-    ours        `projection_gan` at its defaults
+    ours        `latent_gan` at its defaults
     plain_002   the conditional DCGAN of source 002; plain_000 the DCGAN of source 000, which never looks at the labels
 
 A plain DCGAN is trained for as many steps as take the processor seconds of ours on the same fold and seed, so its run
@@ -23,7 +23,7 @@ from synthtrail.models import registry
 from tabular.runs import Run, Store, closure, meaning
 
 SEEDS = 2
-OURS = "projection_gan"
+OURS = "latent_gan"
 REAL = "real"
 JUDGING = ("classifier", "distinct", "domain", "images", "manifold", "nearest", "pixels")
 LIMIT_S = 1_800  # processor seconds that ours may take to train
@@ -40,7 +40,9 @@ class Generator:
 
 
 GENERATORS = {
-    OURS: Generator(OURS, about="ours: hinge loss, projection, spectral normalisation, moving average"),
+    OURS: Generator(
+        OURS, about="ours: an autoencoder's codes and their law, then hinge loss, projection, spectral normalisation"
+    ),
     "plain_002": Generator(
         "plain_dcgan",
         {"labels": "used", "width": 128, "batch": 128, "noise": 64},

@@ -1,9 +1,9 @@
 """How fast images are loaded, learnt from and generated, on one thread, in images a processor second.
 
 The loader is what feeds a training step: picking rows at random out of the images held in memory. The reader is what
-fills that memory once: shards of PNG bytes, held against their manifest and decoded. Learning is what `projection_gan`
-does with a batch in a step; the loader must be at least five times as fast. Made on random images of 28 pixels, whose
-content costs the same as any other's.
+fills that memory once: shards of PNG bytes, held against their manifest and decoded. Learning is what the GAN of
+`latent_gan` does with a batch in a step; the loader must be at least five times as fast. Made on random images of 28
+pixels, whose content costs the same as any other's.
 """
 
 import tempfile

@@ -94,8 +94,8 @@ def test_the_list_says_what_is_missing_and_what_it_waits_for(
     keep(store, Run("ham10000", "real"), {"cost": {}})
     assert benchmark.main(["--results", str(tmp_path), "--only", "ham10000,split 0 seed 0", "--list"]) == 0
     told = capsys.readouterr().out.splitlines()
-    assert told[0] == "missing   ham10000 projection_gan split 0 seed 0 outer {}"
-    assert told[1].endswith("(after ham10000 projection_gan split 0 seed 0 outer {})")
+    assert told[0] == "missing   ham10000 latent_gan split 0 seed 0 outer {}"
+    assert told[1].endswith("(after ham10000 latent_gan split 0 seed 0 outer {})")
     assert told[-1] == "1 done, 3 missing"
 
 

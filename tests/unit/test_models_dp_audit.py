@@ -21,7 +21,11 @@ from tests.unit.test_data_schema import mixed
 
 QUIET = Training(seed=0, progress=False)
 NETWORK = {"steps": 12, "batch": 8, "width": 16, "bins": 4}
-SETTINGS: dict[str, dict[str, Any]] = {"private_masked": NETWORK, "private_tree": {"bins": 4}, "private_vae": NETWORK}
+SETTINGS: dict[str, dict[str, Any]] = {
+    "private_masked": NETWORK,
+    "private_tree": {"bins": 4, "components": 50},
+    "private_vae": NETWORK,
+}
 gaussians = Secret.gaussians
 
 

@@ -32,6 +32,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "plain_dcgan": {"steps": 1, "batch": 8, "width": 8, "noise": 4},
     "projection_gan": {"steps": 1, "batch": 8, "width": 8, "noise": 4},
     "image_vae": {"steps": 1, "batch": 8, "width": 8, "latent": 4},
+    "latent_gan": {"steps": 1, "code_steps": 1, "batch": 8, "width": 8, "critic_width": 8, "latent": 4},
 }
 every_generator = pytest.mark.parametrize("name", sorted(SMALL))
 PROFILES = sorted(path.stem for path in (ROOT / "catalog/smoke").glob("*.yaml"))
@@ -61,11 +62,15 @@ def test_every_size_and_colour_comes_out_as_it_went_in(name: str, height: int, w
     assert next(iter(model.sample(2))).pixels.shape == (2, height, width, channels)
 
 
-@pytest.mark.parametrize("name", ["projection_gan", "image_vae"])
+@pytest.mark.parametrize("name", ["projection_gan", "latent_gan", "image_vae"])
 def test_a_class_is_learnt_as_its_shade(name: str) -> None:
     """After some seconds black pictures come out black and white ones white: classes and colours are those given."""
-    rate = {"projection_gan": {"rate": 0.002, "critic_rate": 0.002}, "image_vae": {"rate": 0.005, "ema": 0.9}}[name]
-    model = trained(name, pictures(64, 8, 8), steps=150, batch=16, **rate)
+    rates: dict[str, dict[str, Any]] = {
+        "projection_gan": {"rate": 0.002, "critic_rate": 0.002},
+        "latent_gan": {"code_steps": 150},
+        "image_vae": {"rate": 0.005, "ema": 0.9},
+    }
+    model = trained(name, pictures(64, 8, 8), steps=150, batch=16, **rates[name])
     dark, light = (next(iter(model.sample(50, {"target": kind}))).pixels.mean() for kind in "01")
     assert dark < 75
     assert light > 165
@@ -79,7 +84,7 @@ def test_an_image_does_not_depend_on_its_batch(name: str) -> None:
     with torch.no_grad():
         whole = model.draw(classes, generator_for(0, 0), 0).pixels
         network = model.network if name == "image_vae" else model.generator
-        inputs = torch.randn(40, 4, generator=generator_for(0, 0))
+        inputs = torch.randn(40, 5 if name == "latent_gan" else 4, generator=generator_for(0, 0))
         alone = network.decode(inputs[:1], classes[:1]).sigmoid() * 2 - 1 if name == "image_vae" else network(
             inputs[:1], classes[:1]
         )  # fmt: skip

@@ -24,11 +24,12 @@ from synthtrail.data.asked import Asked
 from synthtrail.data.codec import TableCodec
 from synthtrail.data.columns import Column, Identifier, Schema
 from synthtrail.data.schema import check, infer
-from synthtrail.models import dp_noise, private_counts, private_estimate, registry
+from synthtrail.models import dp_noise, private_counts, private_estimate, private_rounds, registry
 from synthtrail.models.dp_accounting import choice_epsilon, delta_of, epsilon_of, gaussian_variance, rho_of
 from synthtrail.models.errors import ModelError
 from synthtrail.models.private_domain import public_codec, public_schema
 from synthtrail.models.private_estimate import joint
+from synthtrail.models.private_rounds import Rounds, Size, roughly
 from synthtrail.models.private_tree import PrivateTree
 from synthtrail.models.synthesizer import Training
 from synthtrail.params import ParamsError
@@ -171,7 +172,7 @@ def test_the_model_knows_the_schema_and_noisy_counts_alone(tmp_path: Path) -> No
     told = []
     for name, rows, rate in (("a", data, 0.1), ("b", other, 0.4)):
         known = replace(schema, columns=tuple(replace(c, missing_rate=c.missing_rate and rate) for c in schema))
-        fitted(rows, known, {"bins": 4}).save(tmp_path / name)
+        fitted(rows, known, {"bins": 4, "components": 50}).save(tmp_path / name)
         told.append(json.loads((tmp_path / name / "model.json").read_text()))
     priors = [one.pop("prior") for one in told]
     for one in told:
@@ -248,9 +249,12 @@ def test_counts_stay_small_for_many_levels_and_columns(monkeypatch: pytest.Monke
     }
     data = pd.DataFrame(texts | {f"n{i}": rng.normal(size=4000) for i in range(3)})
     schema = infer(data, "target", {"many": Asked("category")})
-    model = fitted(data, schema, {"bins": 1000, "epsilon": 4.0})
+    model = fitted(data, schema, {"bins": 1000, "epsilon": 4.0, "pairs": "tree"})
     assert max(table.size for table in model.tables.values()) <= private_counts.MOST_CELLS
     assert check(next(model.sample(200)), schema) == []
+    rounds = counted(data, schema, Size(10**9, steps=1), bins=1000)
+    assert max(one.counts.size for one in rounds.measured) <= private_counts.MOST_CELLS
+    assert rounds.mixture.weights.numel() * sum(rounds.sizes[i] for i in rounds.others) <= private_rounds.MOST_WEIGHTS
     assert len(private_counts.candidates(list(range(1000)))) <= private_counts.MOST_PAIRS
     assert {j for _, j in private_counts.candidates(list(range(1000)))} == set(range(1, 1000))
 
@@ -271,9 +275,83 @@ def test_a_fixed_model_gives_the_same_rows() -> None:
     """Fits differ, sampling does not."""
     data = mixed(300)
     schema = infer(data, "outcome")
-    one, other = fitted(data, schema), fitted(data, schema)
+    one, other = (fitted(data, schema, {"components": 50}) for _ in range(2))
     assert next(one.sample(50, seed=3)).equals(next(one.sample(50, seed=3)))
     assert one.prior.tolist() != other.prior.tolist()
+
+
+def counted(data: pd.DataFrame, schema: Schema, size: Size, *, rho: float = RHO, bins: int = 8) -> Rounds:
+    """Return counts taken in rounds, with the mixture fitted to them."""
+    rounds = Rounds(public_codec(schema), data, rho=rho, bins=bins, size=size)
+    rounds.fitted()
+    return rounds
+
+
+def test_rounds_spend_the_budget_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All counts and choices of a fit add up to rho, but for what is rounded to the safe side."""
+    spent: list[float] = []
+
+    def counts(true: Any, rho: float) -> private_counts.Noisy:
+        spent.append(rho)
+        return noisy(true, rho)
+
+    def chosen(scores: list[int], epsilon: Fraction) -> int:
+        spent.append(float(epsilon**2 / 8))
+        return dp_noise.exponential_choice(scores, epsilon)
+
+    for module in (private_counts, private_rounds):
+        monkeypatch.setattr(module, "noisy", counts)
+    monkeypatch.setattr(private_rounds, "exponential_choice", chosen)
+    data = mixed(200)
+    counted(data, infer(data, "outcome"), Size(20, steps=2))
+    assert 0.999 * RHO < sum(spent) <= RHO * (1 + 1e-12)
+
+
+def test_one_row_changes_every_score_by_one_at_most() -> None:
+    """The exponential mechanism's promise holds for scores of tables with and without a row."""
+    data = mixed(200)
+    schema = infer(data, "outcome")
+    rounds = counted(data, schema, Size(20, steps=2))
+    free = rounds._candidates()
+    before = rounds._gains(free)
+    rounds._coarse, rounds._target = rounds._coarse[1:], rounds._target[1:]
+    away = np.abs(np.array(rounds._gains(free)) - before)
+    assert away.max() == 1
+
+
+def test_without_noise_the_mixture_has_the_pairs() -> None:
+    """With next to no noise, three columns of which each pair depends on each other come back, and the class too."""
+    rng = np.random.default_rng(0)
+    one, other = rng.integers(0, 3, (2, 4000))
+    data = pd.DataFrame({"one": one, "other": other, "sum": one + other, "y": np.where(one * other > 1, "a", "b")})
+    schema = infer(data, "y")
+    rounds = counted(data, schema, Size(200, steps=300), rho=1e4)
+    for columns in ((0, 1), (0, 2), (1, 2)):
+        maps = tuple(np.arange(rounds.sizes[i]) for i in columns)
+        away = np.abs(next(rounds.mixture.counts([(columns, maps)])) - rounds._rough(columns, maps))
+        assert away.sum() / len(data) < 0.02
+
+
+def test_rough_codes_keep_order_and_missing() -> None:
+    """Numbers are merged with neighbours, missing stays alone, and no more codes come out than were asked for."""
+    rng = np.random.default_rng(0)
+    for most in (4, 8, 16):
+        weight = rng.exponential(size=33)
+        to = roughly(weight, most, ordered=True, missing=True)
+        assert (np.diff(to) >= 0).all()
+        assert 2 <= to.max() + 1 <= most
+        assert (to == to[-1]).sum() == 1
+        assert roughly(weight, most, ordered=False, missing=False).max() + 1 == most
+
+
+def test_a_tree_can_be_asked_for(tmp_path: Path) -> None:
+    """With `pairs: tree` pairs are joined by a tree, which loads and draws as well."""
+    data = mixed(200)
+    schema = infer(data, "outcome")
+    model = fitted(data, schema, {"pairs": "tree"})
+    model.save(tmp_path)
+    assert next(registry.load(tmp_path).sample(30, seed=1)).equals(next(model.sample(30, seed=1)))
+    assert len(model.parents) == len(schema.columns) - 1
 
 
 def test_joint_finds_the_table_behind_contradicting_margins() -> None:

@@ -80,7 +80,7 @@ def chosen(settings: ImageVaeSettings, schema: ImageSchema, images: int) -> dict
 class ImageVae(OfImages, ConditionalModel[ImageSet, ImageCodec, ImageVaeSettings]):
     """Good for labelled images of any shape where every kind must occur, or under differential privacy (`epsilon`).
 
-    Its images are smooth; `projection_gan` makes sharper ones that teach a classifier more.
+    Its images are smooth; `latent_gan` makes sharper ones that teach a classifier more.
     """
 
     network: Network

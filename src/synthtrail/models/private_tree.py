@@ -1,15 +1,16 @@
-"""A table's marginals under differential privacy, joined by a tree: each column drawn given the target and one other.
+"""A table's marginals under differential privacy, of pairs of columns chosen in rounds, joined by a mixture.
 
     1. a count of every column's values, with noise            -> coarse codes of about equal weight
     2. a count of every column with the target, with noise
-    3. a spanning tree over the columns, edge after edge by the exponential mechanism: the pairs whose counts with the
-       target differ most from what step 2 lets expect
-    4. a count of every edge with the target, with noise
-    5. for every edge the table of probabilities nearest to all noisy counts that it has a part in
+    3. in rounds: a mixture of products is fitted to all counts so far (`private_mixture`); the pairs that it knows
+       least of are chosen by the exponential mechanism and counted with the target, with noise (`private_rounds`)
+    4. the mixture fitted to all counts makes rows: a kind of row given the class, then every column by itself
 
-Rows are drawn along the tree. In the manner of MST (McKenna, Miklau, Sheldon 2021, arXiv 2108.04978) and of AIM's
-scores (McKenna et al. 2022, arXiv 2201.12677), with the target a part of every count because that is what data are
-mostly used for.
+In the manner of AIM (McKenna et al. 2022, arXiv 2201.12677), with the target a part of every count because that is what
+data are mostly used for. With `pairs: tree` pairs are joined by a tree instead, as in MST (McKenna, Miklau, Sheldon
+2021, arXiv 2108.04978): steps 3 and 4 are then a spanning tree over the columns, edge after edge by the exponential
+mechanism, a noisy count of every edge with the target, and for every edge the table nearest to all counts that it has a
+part in. That is fitted in a second, and loses what the tree leaves out.
 
 The guarantee is (epsilon, delta) for tables that differ by one row added or removed, by zCDP (`dp_accounting`), with
 the shares of the budget in `private_counts.SHARES`. Noise is secret and exact (`dp_noise`); so the same seed does not
@@ -17,9 +18,9 @@ give the same model, while a model gives the same rows for a seed. Covered is al
 for what is declared public (`private_domain`); `PrivateTree.privacy` says all this in words.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
@@ -34,26 +35,34 @@ from synthtrail.models.private_audit import attack_counts
 from synthtrail.models.private_columns import grouping_state, groupings_from
 from synthtrail.models.private_counts import Counter, Taken
 from synthtrail.models.private_domain import Grouping, public_codec
+from synthtrail.models.private_rounds import Rounds, Size, attack_rounds
 from synthtrail.models.synthesizer import Training
 from synthtrail.models.table_model import TableModel
 from synthtrail.models.tables import row_rng, target_index
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+AUDITED = Size(100, steps=10)  # in an audit the mixture only says which pairs are counted, so a rough one will do
 
 
 @dataclass(frozen=True)
 class PrivateTreeSettings:
-    """Settings of `PrivateTree`: the guarantee, and at most how many coarse codes a column gets."""
+    """Settings of `PrivateTree`: the guarantee, at most how many coarse codes a column gets, the kinds of rows in all.
+
+    `pairs` are chosen in rounds, or joined by a tree, without kinds of rows.
+    """
 
     epsilon: float = 1.0
     delta: float = 1e-6
     bins: int = 32
+    components: int = 4000
+    pairs: Literal["rounds", "tree"] = "rounds"
 
 
 class PrivateTree(TableModel[PrivateTreeSettings]):
     """Good where rows of people must be protected by differential privacy, from some thousand rows on.
 
-    Needs no training and no seed: its noise is secret, so two fits differ. Ranges and categories are declared public.
+    Its noise is secret, so no seed gives the same model again. Ranges and categories are declared public.
     """
 
     name: ClassVar[str] = "private_tree"
@@ -75,14 +84,23 @@ class PrivateTree(TableModel[PrivateTreeSettings]):
     def learn(self, data: pd.DataFrame, training: Training) -> Floats:
         """Take the noisy counts; return the share of each class."""
         self.codec = public_codec(self.codec.schema)
-        rho = rho_of(self.settings.epsilon, self.settings.delta)
-        counter = Counter(self.codec, data, rho=rho, bins=self.settings.bins)
+        counter = self._counted(data)
         self.groupings = counter.groupings
-        self.tables, self.parents = counter.tree()
         self.facts = {"rows": len(data)}
         self.facts |= {"audit": self.audited().to_json()}
         training.curves.log(1, {"columns": float(len(self.groupings)), "noise": counter.noise})
         return counter.shares_of(target_index(self.codec))
+
+    def _counted(self, data: pd.DataFrame) -> Counter:
+        """Take the noisy counts, and what the model keeps of them."""
+        rho = rho_of(self.settings.epsilon, self.settings.delta)
+        if self.settings.pairs == "tree":
+            tree = Counter(self.codec, data, rho=rho, bins=self.settings.bins)
+            self.tables, self.parents = tree.tree()
+            return tree
+        rounds = Rounds(self.codec, data, rho=rho, bins=self.settings.bins, size=Size(self.settings.components))
+        self.kinds, self.tables = rounds.fitted()
+        return rounds
 
     def audited(self) -> Audit:
         """Return what an attack proves of counts like those of the fit; `ModelError` if the promise is broken."""
@@ -93,34 +111,67 @@ class PrivateTree(TableModel[PrivateTreeSettings]):
             counter.tree()
             return counter.taken, counter.groupings
 
-        attack = attack_counts(self.codec, self.facts["rows"], count)
+        def count_rounds(rows: pd.DataFrame) -> Rounds:
+            rounds = Rounds(self.codec, rows, rho=rho, bins=self.settings.bins, size=AUDITED)
+            rounds.fitted()
+            return rounds
+
+        if self.settings.pairs == "tree":
+            attack = attack_counts(self.codec, self.facts["rows"], count)
+        else:
+            attack = attack_rounds(self.codec, self.facts["rows"], count_rounds)
         return audit([attack], self.settings.epsilon, self.settings.delta)
 
     def state(self) -> dict[str, Tensor]:
-        """Return groupings, tables and the tree."""
+        """Return groupings and tables, and the kinds or the tree."""
         state = grouping_state(self.groupings)
         state |= {f"table.{i}": torch.from_numpy(table) for i, table in self.tables.items()}
+        if self.settings.pairs == "rounds":
+            return state | {"kinds": torch.from_numpy(self.kinds)}
         order = [[child, parent] for child, parent in self.parents]
         return state | {"tree": torch.tensor(order, dtype=torch.int64).reshape(-1, 2)}
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """Take what `state` gave."""
         self.groupings = groupings_from(state)
-        self.parents = [(int(child), int(parent)) for child, parent in state["tree"].tolist()]
-        self.tables = {child: state[f"table.{child}"].numpy() for child, _ in self.parents}
+        self.tables = {int(name[6:]): table.numpy() for name, table in state.items() if name.startswith("table.")}
+        if self.settings.pairs == "rounds":
+            self.kinds = state["kinds"].numpy()
+        else:
+            self.parents = [(int(child), int(parent)) for child, parent in state["tree"].tolist()]
 
     def draw(self, classes: Tensor, random: torch.Generator, first: int) -> pd.DataFrame:
         """Make one row for each class."""
         rng = row_rng(random, first)
         at, fine = target_index(self.codec), classes.numpy()
         target = np.zeros(len(fine), dtype=np.int64) if at is None else self.groupings[at].group[fine]
-        coarse = {-1: np.zeros(len(fine), dtype=np.int64)}
+        drawn = self._of_tree(target, rng) if self.settings.pairs == "tree" else self._of_kinds(target, rng)
         codes = np.zeros((len(fine), len(self.groupings)), dtype=np.int64)
-        for child, parent in self.parents:
-            sums = np.cumsum(self.tables[child], axis=2)[target, coarse[parent]]
-            drawn = rng.random(len(fine))[:, None] * sums[:, -1:]
-            coarse[child] = np.minimum((sums < drawn).sum(1), sums.shape[1] - 1)
-            codes[:, child] = self.groupings[child].spread(coarse[child], rng)
+        for column, coarse in drawn:
+            codes[:, column] = self.groupings[column].spread(coarse, rng)
         if at is not None:
             codes[:, at] = fine
         return self.codec.decode(codes, rng)
+
+    def _of_kinds(self, target: Ints, rng: np.random.Generator) -> Iterator[tuple[int, Ints]]:
+        """Yield each column and its coarse codes (N,), rows drawn from the kinds of their class."""
+        sums, even, kind = np.cumsum(self.kinds, axis=1), rng.random(len(target)), np.zeros(len(target), dtype=np.int64)
+        for own in np.unique(target):
+            rows = target == own
+            kind[rows] = np.searchsorted(sums[own], even[rows] * sums[own, -1], side="right")
+        kind = kind.clip(0, sums.shape[1] - 1)
+        for column, table in sorted(self.tables.items()):
+            yield column, _pick(np.cumsum(table, axis=2)[target, kind], rng)
+
+    def _of_tree(self, target: Ints, rng: np.random.Generator) -> Iterator[tuple[int, Ints]]:
+        """Yield each column and its coarse codes (N,), each drawn given its parent and the class."""
+        coarse = {-1: np.zeros(len(target), dtype=np.int64)}
+        for child, parent in self.parents:
+            coarse[child] = _pick(np.cumsum(self.tables[child], axis=2)[target, coarse[parent]], rng)
+            yield child, coarse[child]
+
+
+def _pick(sums: Floats, rng: np.random.Generator) -> Ints:
+    """Draw a place in each row of running sums (N, K)."""
+    drawn = rng.random(len(sums))[:, None] * sums[:, -1:]
+    return np.asarray((sums < drawn).sum(1).clip(0, sums.shape[1] - 1), dtype=np.int64)

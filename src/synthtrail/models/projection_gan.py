@@ -152,11 +152,15 @@ class Generator(nn.Module):
 
     def forward(self, noise: Tensor, classes: Tensor) -> Tensor:
         """Return images."""
+        return self.shades(noise, classes).tanh()
+
+    def shades(self, noise: Tensor, classes: Tensor) -> Tensor:
+        """Return images before the last tanh, from minus to plus infinity."""
         h = self.first(torch.cat([noise, functional.one_hot(classes, self.classes).to(noise.dtype)], 1))
         h = functional.relu(self.norms[0](unfolded(h, self.plan.start), classes))
         for double, norm in zip(self.doubles, list(self.norms)[1:], strict=True):
             h = functional.relu(norm(double(h), classes))
-        return self.plan.cropped(self.last(h)).float().tanh()
+        return self.plan.cropped(self.last(h)).float()
 
 
 class Critic(nn.Module):

@@ -22,6 +22,7 @@ SYNTHESIZERS: dict[str, str] = {
     "gaussian": "synthtrail.models.gaussian:Gaussian",
     "image_vae": "synthtrail.models.image_vae:ImageVae",
     "independent": "synthtrail.models.independent:Independent",
+    "latent_gan": "synthtrail.models.latent_gan:LatentGan",
     "masked": "synthtrail.models.masked:Masked",
     "mixture": "synthtrail.models.mixture:Mixture",
     "mlp_gan": "synthtrail.models.mlp_gan:MlpGan",
