@@ -2,9 +2,9 @@
 
     python benchmarks/image_set.py [--count N] [--model NAME] [--steps N] [--folder FOLDER] [--json FILE]
 
-HAM10000 at 64 pixels from ../shared/data or SYNTHTRAIL_SHARED: ingested, divided by lesion, learnt for a moment (how
-good the images are is not the point here), generated in batches, sharded, counted, validated, signed as one manifest.
-Then everything is held against everything, by this script's own reading of the files:
+HAM10000 at 64 pixels from ../shared/data or SYNTHTRAIL_SHARED: ingested, divided by lesion, learnt (few `--steps` will
+do where the images' quality is not the point), generated in batches, sharded, counted, validated, signed as one
+manifest. Then everything is held against everything, by this script's own reading of the files:
 
     exact counts of each class · no image twice, and none a real one · every image's digest a line of manifest.txt,
     manifest.txt a line of the folder's own manifest, whose digest the ledger has
@@ -52,8 +52,8 @@ def parsed() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--count", type=int, default=20_000)
-    parser.add_argument("--model", default="dcgan")
-    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--model", default="latent_gan")
+    parser.add_argument("--steps", type=int, help="of training; as many as the model wants if left out")
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--json", type=Path)
     return parser.parse_args()
@@ -88,7 +88,7 @@ def prepared(base: Path, asked: argparse.Namespace, counts: Mapping[str, int]) -
     if not root.exists():
         copy(root, quick=False)
     block = yaml.safe_load((ROOT / "catalog/ham10000_dcgan.yaml").read_text(encoding="utf-8"))
-    block["model"] = {"name": asked.model, "steps": asked.steps}
+    block["model"] = {"name": asked.model} | ({} if asked.steps is None else {"steps": asked.steps})
     block["generate"] = {"conditions": {"dx": dict(counts)}}
     (root / "params.yaml").write_text(yaml.safe_dump({"experiments": {NAME: block}}), encoding="utf-8")
     return root, surroundings(base) | {"SYNTHTRAIL_DATA": str(shared())}

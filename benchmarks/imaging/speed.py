@@ -36,7 +36,7 @@ def measure(target: Path) -> int:
     trained = {steps: fitted(images, codec, steps) for steps in STEPS}
     step = (trained[STEPS[1]][1] - trained[STEPS[0]][1]) / (STEPS[1] - STEPS[0])
     model = trained[STEPS[1]][0]
-    batch = int(model.settings.batch)
+    batch = int(model.schedule().batch)
     rates = {
         "loader": loading(images, batch),
         "reader": reading(images),

@@ -1,6 +1,7 @@
 """Our generators and controls, by their name in the registry, with bins by the number of rows.
 
-20 bins below 1,000 rows, 50 below 10,000, else 100 (docs/tables.md), unless the settings say otherwise.
+20 bins below 1,000 rows, 50 below 10,000, else 100 (docs/tables.md), unless the settings say otherwise; `bins` of a
+generator under differential privacy is a setting of its own, for it may not cut by the rows.
 """
 
 import json
@@ -33,7 +34,9 @@ def fit(table: pd.DataFrame, job: Job) -> Sampler:
     rows = read_table(folder / "train.parquet")
     schema = Schema.from_json(json.loads((folder / "schema.json").read_bytes()))
     settings = dict(job["settings"])
-    codec = TableCodec.fit(rows, schema, settings.pop("bins", bins_for(len(rows))))
+    usual = bins_for(len(rows))
+    bins = usual if job["generator"].startswith("private_") else settings.pop("bins", usual)
+    codec = TableCodec.fit(rows, schema, bins)
     model = registry.create(job["generator"], settings)
     model.fit(rows, codec, Training(job["seed"], progress=False))
 

@@ -30,7 +30,7 @@ from synthtrail.data.image import ImageCodec, ImageSchema, ImageSet
 from synthtrail.models import latent_mixture
 from synthtrail.models.checkpoint import Checkpoint
 from synthtrail.models.errors import ModelError
-from synthtrail.models.gan import ConditionalGan
+from synthtrail.models.gan import WARM_UP, ConditionalGan
 from synthtrail.models.image_layers import Plan, settle
 from synthtrail.models.journal import Figures, Journal
 from synthtrail.models.kinds import OfImages
@@ -42,6 +42,7 @@ from synthtrail.models.state import State
 from synthtrail.models.synthesizer import NoSamples, Training
 
 HELD, MOST_HELD = 0.05, 2_000  # images by which the autoencoder's steps are judged: a share, and at most
+LARGE = 40  # pixels a side from which on images cost so much that batches are smaller
 NEVER = 1_000_000  # checks without a better one
 
 
@@ -56,7 +57,7 @@ class LatentGanSettings:
 
     steps: int | None = None
     code_steps: int | None = None
-    batch: int = 64
+    batch: int | None = None
     width: int = 16
     critic_width: int = 16
     latent: int | None = None
@@ -72,19 +73,21 @@ class LatentGanSettings:
 
 
 def chosen(settings: LatentGanSettings, schema: ImageSchema, images: int) -> dict[str, Any]:
-    """Return steps, size of the codes and augmentation for so many images, where the settings leave them open.
+    """Return steps, images in each, size of the codes and augmentation, where the settings leave them open.
 
     >>> chosen(LatentGanSettings(), ImageSchema(28, 28, 1, ("0", "1")), 60_000)
-    {'steps': 1500, 'code_steps': 3000, 'latent': 20, 'augment': 0.0}
+    {'steps': 1000, 'code_steps': 4000, 'batch': 64, 'latent': 32, 'augment': 0.0}
     >>> chosen(LatentGanSettings(), ImageSchema(64, 64, 3, ("0", "1")), 8_000)
-    {'steps': 700, 'code_steps': 1300, 'latent': 48, 'augment': 1.0}
+    {'steps': 1600, 'code_steps': 2000, 'batch': 32, 'latent': 48, 'augment': 1.0}
     """
-    more = (images / 60_000) ** 0.4
-    large = max(schema.height, schema.width) > 40 or schema.channels > 1
+    large = max(schema.height, schema.width) > LARGE
+    more = min(1.0, (images / 60_000) ** 0.4)
+    adversarial, coding = (3_600, 4_500) if large else (1_000, 4_000)
     return {
-        "steps": settings.steps or min(1_500, max(300, round(1_500 * more, -2))),
-        "code_steps": settings.code_steps or min(3_000, max(600, round(3_000 * more, -2))),
-        "latent": settings.latent or (48 if large else 20),
+        "steps": settings.steps or max(300, int(round(adversarial * more, -2))),
+        "code_steps": settings.code_steps or max(600, int(round(coding * more, -2))),
+        "batch": max(2, settings.batch or (32 if large else 64)),
+        "latent": settings.latent or (48 if large else 32),
         "augment": settings.augment if settings.augment is not None else float(images < PLENTY),
     }
 
@@ -176,9 +179,15 @@ class LatentGan(OfImages, ConditionalGan[ImageSet, ImageCodec, LatentGanSettings
 
     def schedule(self) -> Schedule:
         """Return the schedule of the GAN."""
-        s = self.settings
+        s, plan = self.settings, self.facts["plan"]
         return Schedule(
-            self.facts["plan"]["steps"], max(2, s.batch), s.rate, s.critic_rate, betas=(0.5, 0.99), ema=s.ema
+            plan["steps"],
+            plan["batch"],
+            s.rate,
+            s.critic_rate,
+            betas=(0.5, 0.99),
+            ema=s.ema,
+            warm_up=WARM_UP,  # a fresh critic has nothing to teach a decoder that makes images already
         )
 
     def draw(self, classes: Tensor, random: torch.Generator, first: int) -> ImageSet:
@@ -246,8 +255,8 @@ class Coded:
     def _train(self) -> None:
         from synthtrail.models.likelihood import LikelihoodSchedule, maximise  # noqa: PLC0415 - Lightning
 
-        s, training = self.model.settings, self.journal.training
-        schedule = LikelihoodSchedule(self.steps, max(2, s.batch), s.code_rate, check_every=200, patience=NEVER)
+        s, plan, training = self.model.settings, self.model.facts["plan"], self.journal.training
+        schedule = LikelihoodSchedule(self.steps, plan["batch"], s.code_rate, check_every=200, patience=NEVER)
         rows = self.rows
         order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(training.seed))
         held = min(MOST_HELD, round(len(rows) * HELD)) if len(rows) > 2 / HELD else 0
