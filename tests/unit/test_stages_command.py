@@ -19,7 +19,8 @@ def test_a_stopped_stage_leaves_nothing_half_written(
     """ctrl-C and `kill` alike: what was there stays, exit code 130."""
     monkeypatch.chdir(tmp_path)
     write_text(Path("out/kept.txt"), "before")
-    before = signal.getsignal(signal.SIGTERM)
+    before = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs begin with it ignored
 
     def work(_context: Context) -> None:
         with staged_folder(Path("out")) as folder:
@@ -29,7 +30,8 @@ def test_a_stopped_stage_leaves_nothing_half_written(
     try:
         assert run_stage("ingest", work, ["iris"]) == 130
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for one, handler in before.items():
+            signal.signal(one, handler)
     assert capsys.readouterr().err == "ingest iris: stopped; nothing was written\n"
     assert [path.as_posix() for path in sorted(Path().rglob("*"))] == ["out", "out/kept.txt"]
 

@@ -35,7 +35,7 @@ from synthtrail.models.image_layers import Plan, settle
 from synthtrail.models.journal import Figures, Journal
 from synthtrail.models.kinds import OfImages
 from synthtrail.models.latent_mixture import LatentMixture
-from synthtrail.models.latent_network import Autoencoder, Encoder, LatentGenerator, Reconstruction, lost, scaled
+from synthtrail.models.latent_network import Autoencoder, Encoder, LatentGenerator, lost, scaled
 from synthtrail.models.objective import Objective, Schedule
 from synthtrail.models.projection_gan import PLENTY, Critic, Generator, HingeObjective
 from synthtrail.models.state import State
@@ -253,6 +253,7 @@ class Coded:
         return self.autoencoder
 
     def _train(self) -> None:
+        from synthtrail.models.latent_objective import Reconstruction  # noqa: PLC0415 - Lightning
         from synthtrail.models.likelihood import LikelihoodSchedule, maximise  # noqa: PLC0415 - Lightning
 
         s, plan, training = self.model.settings, self.model.facts["plan"], self.journal.training

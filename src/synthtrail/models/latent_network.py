@@ -20,12 +20,9 @@ from torch.nn import functional
 
 from synthtrail.models.image_layers import Plan, features, last, lay_out
 from synthtrail.models.latent_mixture import LatentMixture
-from synthtrail.models.likelihood import Likelihood
-from synthtrail.models.objective import generator_for
 from synthtrail.models.projection_gan import Generator
 
-JUDGING = 2**40  # the random stream of the checks on images held back
-AT_ONCE = 500  # images judged or coded together
+AT_ONCE = 500  # images coded together
 
 
 class LatentGenerator(nn.Module):
@@ -104,30 +101,3 @@ def scaled(images: Tensor) -> Tensor:
 def lost(shades: Tensor, images: Tensor) -> Tensor:
     """Return the mean cross-entropy of images in [-1, 1] by their reconstructed shades, in nats a pixel."""
     return functional.binary_cross_entropy_with_logits(2 * shades, (images + 1) / 2)
-
-
-class Reconstruction(Likelihood):
-    """What the autoencoder is trained on; rows are images (N, C, H, W) uint8."""
-
-    network: Autoencoder
-
-    def loss(self, size: int, random: torch.Generator) -> Tensor:
-        """Return the loss of `size` rows."""
-        at = torch.randint(len(self.rows), (size,), generator=random, device=self.rows.device)
-        return self._lost(self.network, self.rows[at], random)
-
-    def judge(self, network: nn.Module) -> Tensor:
-        """Return the loss of `network` on the rows held back, normalised by themselves."""
-        assert isinstance(network, Autoencoder)  # noqa: S101 - the average of our own network
-        random = generator_for(0, JUDGING, self.held.device)
-        network.train()
-        return torch.stack([self._lost(network, part, random) for part in _even(self.held)]).mean()
-
-    def _lost(self, network: Autoencoder, rows: Tensor, random: torch.Generator) -> Tensor:
-        jitter = torch.randn(len(rows), network.latent, generator=random, device=rows.device)
-        return lost(network(scaled(rows), jitter), scaled(rows))
-
-
-def _even(rows: Tensor) -> tuple[Tensor, ...]:
-    """Return the rows in parts of about `AT_ONCE`, none much smaller: a part is normalised by itself."""
-    return torch.tensor_split(rows, -(-len(rows) // AT_ONCE))
