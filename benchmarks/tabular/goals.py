@@ -70,7 +70,7 @@ def single_goals(found: Findings) -> Iterator[Goal]:
     for table in ("adult", "support2"):
         yield from beside_cart(found, table)
     for table in SMALL_TABLES:
-        yield gate_of(found, table, "cart", "below 2,000 rows: the gate passes")
+        yield from below_two_thousand(found, table)
     yield fairness(found)
 
 
@@ -90,6 +90,15 @@ def beside_cart(found: Findings, table: str) -> Iterator[Goal]:
     yield Goal(f"{one} against cart: TSTR within .005", table, told(useful), judged(useful, -0.005))
     yield Goal(f"{one} against cart: detection within .03", table, told(detection), judged(turned(detection), -0.03))
     yield gate_of(found, table, one, f"{one}: the gate passes")
+
+
+def below_two_thousand(found: Findings, table: str) -> Iterator[Goal]:
+    """Yield whether CART's usefulness is reached on a small table, within .005, by a generator that passes the gate."""
+    one = best_network(found, table)
+    useful = found.difference(table, one, "cart", measure_of(table, "useful"))
+    yield Goal(f"below 2,000 rows, {one} against cart: TSTR within .005", table, told(useful), judged(useful, -0.005))
+    for name in (one, "cart"):
+        yield gate_of(found, table, name, f"below 2,000 rows, {name}: the gate passes")
 
 
 def best_network(found: Findings, table: str) -> str:
