@@ -61,19 +61,24 @@ def report(
 
 def copy(root: Path, quick: bool) -> Path:
     """Copy what a repro needs to `root`, as a git repository."""
-    for name in COPIED:
-        source, target = ROOT / name, root / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_dir():
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(source, target)
+    copied(root, COPIED)
     if quick:
         params = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))
         params["experiments"] = {QUICK: params["experiments"][QUICK]}
         (root / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
     subprocess.run(["git", "init", "-q"], cwd=root, check=True)
     return root
+
+
+def copied(root: Path, names: Sequence[str]) -> None:
+    """Copy files and folders of the project to `root`."""
+    for name in names:
+        source, target = ROOT / name, root / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, target)
 
 
 def surroundings(base: Path) -> dict[str, str]:

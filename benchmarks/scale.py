@@ -31,6 +31,7 @@ import pyarrow as pa
 import yaml
 from pyarrow import csv
 
+from pipeline import copied
 from scale_page import write
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -163,13 +164,7 @@ def over(case: Case) -> bool:
 
 def checkout(root: Path, case: Case) -> Path:
     """Make a checkout at `root` in which this one experiment is on."""
-    for name in COPIED:
-        source, target = ROOT / name, root / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_dir():
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(source, target)
+    copied(root, COPIED)
     block: dict[str, Any] = {"source": "big.csv", "licence": "CC0-1.0", "legal_basis": "made up", "retention": "P1Y"}
     block |= {"class": "public", "target": "outcome", "model": dict(case.model)}
     if case.count is not None:

@@ -253,7 +253,7 @@ def test_counts_stay_small_for_many_levels_and_columns(monkeypatch: pytest.Monke
     assert max(table.size for table in model.tables.values()) <= private_counts.MOST_CELLS
     assert check(next(model.sample(200)), schema) == []
     rounds = counted(data, schema, Size(10**9, steps=1), bins=1000)
-    assert max(one.counts.size for one in rounds.measured) <= private_counts.MOST_CELLS
+    assert max(one.noisy.counts.size for one in rounds.taken) <= private_counts.MOST_CELLS
     assert rounds.mixture.weights.numel() * sum(rounds.sizes[i] for i in rounds.others) <= private_rounds.MOST_WEIGHTS
     assert len(private_counts.candidates(list(range(1000)))) <= private_counts.MOST_PAIRS
     assert {j for _, j in private_counts.candidates(list(range(1000)))} == set(range(1, 1000))

@@ -255,6 +255,7 @@ def _scaled(batch: Tensor, mean: Tensor, spread: Tensor) -> Tensor:
     return ((batch - mean) / spread).contiguous(memory_format=torch.channels_last)
 
 
+# Said again in `models.threads`: importing it would make `validate` run anew whenever a model's training changes.
 @contextmanager
 def threads(number: int) -> Iterator[None]:
     """Let torch use this many threads inside the block."""

@@ -52,7 +52,7 @@ class LatentGanSettings:
 
     `code_steps` steps train the autoencoder, `steps` the GAN. `latent` numbers make a code, to which training adds
     noise of deviation `jitter`; a class's codes have at most `parts` normals. `fidelity` weighs reconstruction beside
-    the critic. `augment`, `balance`, `critic_width` are those of `projection_gan`.
+    the critic. A `batch` has at least two images. `augment`, `balance`, `critic_width` are those of `projection_gan`.
     """
 
     steps: int | None = None
@@ -95,7 +95,7 @@ def chosen(settings: LatentGanSettings, schema: ImageSchema, images: int) -> dic
 class LatentGan(OfImages, ConditionalGan[ImageSet, ImageCodec, LatentGanSettings]):
     """Good for labelled images of any shape from 28 to 128 pixels a side, grey or RGB, rare classes among them.
 
-    Reaches in minutes of a CPU what `projection_gan` does not in half an hour; needs some hundred images. One device.
+    Classifiers learn more from it after five minutes of a CPU than from `projection_gan` (docs/adr/0026). One device.
     """
 
     name: ClassVar[str] = "latent_gan"
@@ -229,8 +229,6 @@ class Coded:
 
     autoencoder: Autoencoder
     rows: Tensor
-    classes: Tensor
-    steps: int
     model: LatentGan
     journal: Journal
     kept: Checkpoint | None
@@ -241,7 +239,7 @@ class Coded:
         journal, autoencoder = Journal(training), model.autoencoder(training.seed)
         fresh = {"rows": rows, "classes": classes, **autoencoder.state_dict()}
         kept = Checkpoint.named(fresh, f"{model.settings} {model.facts} {training.seed}", training, journal)
-        return cls(autoencoder, rows, classes, model.facts["plan"]["code_steps"], model, journal, kept)
+        return cls(autoencoder, rows, model, journal, kept)
 
     def trained(self) -> Autoencoder:
         """Return the trained autoencoder, from the checkpoints' folder if it is there."""
@@ -249,7 +247,7 @@ class Coded:
         if self.kept is None or not self.kept.restore(whole):
             self._train()
             if self.kept is not None:
-                self.kept.save(whole, self.steps)
+                self.kept.save(whole, self.model.facts["plan"]["code_steps"])
         return self.autoencoder
 
     def _train(self) -> None:
@@ -257,14 +255,15 @@ class Coded:
         from synthtrail.models.likelihood import LikelihoodSchedule, maximise  # noqa: PLC0415 - Lightning
 
         s, plan, training = self.model.settings, self.model.facts["plan"], self.journal.training
-        schedule = LikelihoodSchedule(self.steps, plan["batch"], s.code_rate, check_every=200, patience=NEVER)
-        rows = self.rows
+        steps, batch, rows = plan["code_steps"], plan["batch"], self.rows
+        schedule = LikelihoodSchedule(steps, batch, s.code_rate, check_every=200, patience=NEVER)
         order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(training.seed))
         held = min(MOST_HELD, round(len(rows) * HELD)) if len(rows) > 2 / HELD else 0
         objective = Reconstruction(self.autoencoder, rows[order[held:]], rows[order[:held]] if held else rows)
         watched = replace(training, curves=Renamed(self.journal), samples=NoSamples())
-        self.autoencoder.load_state_dict(maximise(objective, schedule, watched, lambda _: None))
-        self._stand(order[: 100 * schedule.batch])
+        weights = maximise(objective, schedule, watched, lambda _: None)
+        self.autoencoder.cpu().load_state_dict(weights)
+        self._stand(order[: 100 * batch])
 
     def _stand(self, at: Tensor) -> None:
         """Count the statistics of the averaged networks anew, by the images of these numbers."""

@@ -108,9 +108,14 @@ def _normals(codes: Tensor, share: Tensor, pooled: Tensor) -> tuple[Tensor, Tens
 
 def _log_densities(codes: Tensor, weights: Tensor, means: Tensor, factors: Tensor) -> Tensor:
     """Return the log of each part's weight times its density at the codes (N, K) (for the expectation)."""
-    apart = (codes[None] - means[:, None]).transpose(1, 2)
-    lengths = torch.linalg.solve_triangular(factors, apart, upper=False).square().sum(1).T
+    lengths = torch.stack([_lengths(codes - mean, factor) for mean, factor in zip(means, factors, strict=True)], 1)
     volumes = factors.diagonal(dim1=1, dim2=2).log().sum(1)
     constant = codes.shape[1] / 2 * math.log(2 * math.pi)
     found: Tensor = weights.log() - lengths / 2 - volumes - constant
     return found
+
+
+def _lengths(apart: Tensor, factor: Tensor) -> Tensor:
+    """Return the squared lengths (N,) of vectors (N, Z) in units of a normal's deviations."""
+    lengths: Tensor = torch.linalg.solve_triangular(factor, apart.T, upper=False).square().sum(0)
+    return lengths

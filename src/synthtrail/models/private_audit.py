@@ -46,5 +46,8 @@ def cells_of(taken: Taken, groupings: list[Grouping], at: int | None, fine: Code
     if taken.fine:
         return fine[:, taken.columns[0]]
     target = np.zeros(len(fine), dtype=np.int64) if at is None else groupings[at].group[fine[:, at]]
-    parts = [target, *(groupings[i].group[fine[:, i]] for i in taken.columns)]
+    codes = [groupings[i].group[fine[:, i]] for i in taken.columns]
+    if taken.maps:
+        codes = [to[own] for to, own in zip(taken.maps, codes, strict=True)]
+    parts = [target, *codes]
     return np.asarray(np.ravel_multi_index(tuple(parts), taken.noisy.counts.shape), dtype=np.int64)

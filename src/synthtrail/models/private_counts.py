@@ -48,11 +48,15 @@ class Noisy:
 
 @dataclass(frozen=True)
 class Taken:
-    """A noisy count that was taken: of a column's fine codes, or of columns' coarse codes with the target."""
+    """A noisy count that was taken: of a column's fine codes, or of columns' coarse codes with the target.
+
+    With `maps` it is of rougher codes still: for each column the rough code of each of its coarse codes (S,).
+    """
 
     columns: tuple[int, ...]
     fine: bool
     noisy: Noisy
+    maps: tuple[Ints, ...] = ()
 
 
 class Counter:

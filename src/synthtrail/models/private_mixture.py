@@ -10,19 +10,20 @@ Descent ends where the counts are as far off as their noise lets expect, since f
 where it gets nowhere.
 
     mixture = PairMixture(starts, totals=totals, components=100)
-    mixture.add(Measured((0, 1), maps, counts, deviation))
+    mixture.add(Taken((0, 1), False, Noisy(counts, deviation), maps))
     mixture.fit(200)
     next(mixture.counts([((0, 1), maps)]))  # the expected count (L, A, B)
 """
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+from synthtrail.models.private_counts import Taken
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -36,16 +37,6 @@ PATIENCE, SLOW = 25, 0.999  # steps, and the share of the distance that has to b
 ENOUGH = 1.0  # squared distance in units of noise, a cell
 
 
-@dataclass(frozen=True)
-class Measured:
-    """A noisy count (L, A) of one column or (L, A, B) of two, of rough codes, and its noise's standard deviation."""
-
-    columns: tuple[int, ...]
-    maps: Maps
-    counts: Floats
-    deviation: float
-
-
 class PairMixture:
     """Kinds of rows in each class (L, K); `starts` are noisy counts of each column with the target (L, S)."""
 
@@ -54,16 +45,16 @@ class PairMixture:
         self.totals = torch.from_numpy(totals).float()
         self.logits = {i: _start(counts, components, rng) for i, counts in starts.items()}
         self.weights = torch.zeros((len(totals), components), requires_grad=True)
-        self._measured: list[tuple[Measured, Tensor]] = []
+        self._taken: list[tuple[Taken, Tensor]] = []
 
-    def add(self, measured: Measured) -> None:
-        """Take one more count into the fit."""
-        self._measured.append((measured, torch.from_numpy(measured.counts).float()))
+    def add(self, taken: Taken) -> None:
+        """Take one more count with the target, its codes told by `maps`, into the fit."""
+        self._taken.append((taken, torch.from_numpy(taken.noisy.counts).float()))
 
-    def fit(self, steps: int) -> float:
-        """Descend at most so many steps; return the squared distance in units of noise, a cell."""
+    def fit(self, steps: int) -> None:
+        """Descend at most so many steps."""
         optimizer = torch.optim.Adam([*self.logits.values(), self.weights], lr=RATE)
-        cells = sum(counts.numel() for _, counts in self._measured)
+        cells = sum(counts.numel() for _, counts in self._taken)
         before = math.inf
         for step in range(steps):
             loss = self._distance() / max(1, cells)
@@ -74,8 +65,6 @@ class PairMixture:
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
-        with torch.no_grad():
-            return float(self._distance()) / max(1, cells)
 
     def shares(self) -> tuple[Floats, dict[int, Floats]]:
         """Return the weights of kinds (L, K), and of each column the probabilities of its codes (L, K, S)."""
@@ -93,8 +82,8 @@ class PairMixture:
     def _distance(self) -> Tensor:
         tables = self._tables()
         parts = [
-            ((self._expected(one.columns, one.maps, tables) - counts) / one.deviation).square().sum()
-            for one, counts in self._measured
+            ((self._expected(one.columns, one.maps, tables) - counts) / one.noisy.deviation).square().sum()
+            for one, counts in self._taken
         ]
         return torch.stack(parts).sum() if parts else torch.zeros(())
 

@@ -12,21 +12,18 @@ be counted on 4, 8 or 16 rough codes a column or on all: rough counts have fewer
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from synthtrail.data.codec import Codes, TableCodec
+from synthtrail.data.codec import TableCodec
 from synthtrail.data.schema import NUMERIC
 from synthtrail.models.dp_accounting import choice_epsilon
-from synthtrail.models.dp_audit import CANARIES, Flags, coins, even_codes
 from synthtrail.models.dp_noise import exponential_choice
-from synthtrail.models.private_audit import MOST_ROWS, SPREAD
-from synthtrail.models.private_counts import SHARES, Counter, Noisy, candidates, noisy
-from synthtrail.models.private_mixture import Maps, Measured, PairMixture
+from synthtrail.models.private_counts import SHARES, Counter, Taken, candidates, noisy
+from synthtrail.models.private_mixture import Maps, PairMixture
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -55,13 +52,12 @@ class Rounds(Counter):
         self.places = min(PER_COLUMN * len(self.others), len(self.others) * (len(self.others) - 1) // 2)
         self._per_choice = rho * SHARES["tree"] / max(1, self.places)
         self._per_edge = rho * SHARES["edges"] / max(1, self.places)
-        self.measured: list[Measured] = []
         width = sum(self.sizes[i] for i in self.others)
         each = min(size.components, MOST_WEIGHTS // max(1, width)) // self.classes
         starts = {i: self.pairs[i].counts for i in self.others}
         self.mixture = PairMixture(starts, totals=self._totals(), components=max(1, each))
         for i in self.others:
-            self._add(Measured((i,), (np.arange(self.sizes[i]),), self.pairs[i].counts, self.pairs[i].deviation))
+            self.mixture.add(Taken((i,), False, self.pairs[i], (np.arange(self.sizes[i]),)))
 
     def fitted(self) -> tuple[Floats, dict[int, Floats]]:
         """Count pair after pair; return the weights of kinds (L, K) and of each column its probabilities (L, K, S)."""
@@ -71,10 +67,10 @@ class Rounds(Counter):
             self.mixture.fit(self._steps)
             chosen = self._chosen(free, count)
             for columns, maps in chosen:
-                count_of = noisy(self._rough(columns, maps), self._per_edge)
-                self._add(Measured(columns, maps, count_of.counts, count_of.deviation))
+                self.taken.append(Taken(columns, False, noisy(self._rough(columns, maps), self._per_edge), maps))
+                self.mixture.add(self.taken[-1])
             left -= len(chosen)
-        self.distance = self.mixture.fit(LAST * self._steps)
+        self.mixture.fit(LAST * self._steps)
         return self.mixture.shares()
 
     def _totals(self) -> Floats:
@@ -84,10 +80,6 @@ class Rounds(Counter):
             return np.asarray(np.bincount(grouping.group, grouping.weight, grouping.size), dtype=np.float64)
         sums = [count.counts.sum() for count in self.pairs.values()]
         return np.array([max(1.0, float(np.mean(sums)) if sums else 1.0)])
-
-    def _add(self, measured: Measured) -> None:
-        self.measured.append(measured)
-        self.mixture.add(measured)
 
     def _candidates(self) -> list[Candidate]:
         """Return all pairs on all ways of counting them that differ."""
@@ -133,17 +125,6 @@ class Rounds(Counter):
         flat = np.ravel_multi_index((self._target, *codes), shape)
         return np.bincount(flat, minlength=int(np.prod(shape))).reshape(shape)
 
-    def cells(self, fine: Codes) -> list[tuple[Noisy, Ints]]:
-        """Return every count that was taken, with the cell in which each row of fine codes (N, C) lies (N,)."""
-        target = np.zeros(len(fine), np.int64) if self.at is None else self.groupings[self.at].group[fine[:, self.at]]
-        alone = [(one.noisy, fine[:, one.columns[0]]) for one in self.taken if one.fine]
-        found: list[tuple[Noisy, Ints]] = list(alone)
-        for one in self.measured:
-            codes = (to[self.groupings[i].group[fine[:, i]]] for i, to in zip(one.columns, one.maps, strict=True))
-            cells = np.ravel_multi_index((target, *codes), one.counts.shape)
-            found.append((Noisy(one.counts, one.deviation), np.asarray(cells, dtype=np.int64)))
-        return found
-
 
 def roughly(weight: Floats, most: int, *, ordered: bool, missing: bool) -> Ints:
     """Return the rough code of each code: at most `most`, neighbours of about equal weight, or the rarest together.
@@ -163,22 +144,3 @@ def roughly(weight: Floats, most: int, *, ordered: bool, missing: bool) -> Ints:
         to = np.zeros(len(own), dtype=np.int64)
         to[np.argsort(-own, kind="stable")] = np.minimum(np.arange(len(own)), most - 1)
     return np.append(to, to.max() + 1) if missing else to
-
-
-def attack_rounds(codec: TableCodec, rows: int, count: Callable[[pd.DataFrame], Rounds]) -> tuple[Floats, Flags]:
-    """Return scores (M,) and coins (M,) of canaries in the counts of a table of about so many rows.
-
-    The attack of `private_audit`, on counts of rough codes.
-    """
-    rng = np.random.default_rng()  # the system's randomness: an audit that can be foreseen is none
-    inside = coins(CANARIES, rng)
-    known, planted = (codec.decode(even_codes(codec, n, rng), rng) for n in (max(1, min(rows, MOST_ROWS)), CANARIES))
-    rounds = count(pd.concat([known, planted[inside]], ignore_index=True))
-    shared, told = np.eye(CANARIES) / SPREAD, np.zeros(CANARIES)
-    sides = (rounds.cells(codec.encode(known)), rounds.cells(codec.encode(planted)))
-    for (taken, base), (_, cells) in zip(*sides, strict=True):
-        weight, counts = taken.deviation**-2, taken.counts.ravel()
-        expected = np.bincount(base, minlength=counts.size) + np.bincount(cells, minlength=counts.size) / 2
-        shared += weight * (cells[:, None] == cells)
-        told += weight * (counts - expected)[cells]
-    return np.linalg.solve(shared, told).astype(np.float64), inside

@@ -19,7 +19,7 @@ for what is declared public (`private_domain`); `PrivateTree.privacy` says all t
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -35,7 +35,7 @@ from synthtrail.models.private_audit import attack_counts
 from synthtrail.models.private_columns import grouping_state, groupings_from
 from synthtrail.models.private_counts import Counter, Taken
 from synthtrail.models.private_domain import Grouping, public_codec
-from synthtrail.models.private_rounds import Rounds, Size, attack_rounds
+from synthtrail.models.private_rounds import Rounds, Size
 from synthtrail.models.synthesizer import Training
 from synthtrail.models.table_model import TableModel
 from synthtrail.models.tables import row_rng, target_index
@@ -84,42 +84,35 @@ class PrivateTree(TableModel[PrivateTreeSettings]):
     def learn(self, data: pd.DataFrame, training: Training) -> Floats:
         """Take the noisy counts; return the share of each class."""
         self.codec = public_codec(self.codec.schema)
-        counter = self._counted(data)
-        self.groupings = counter.groupings
+        counter = self._count(data, Size(self.settings.components))
         self.facts = {"rows": len(data)}
         self.facts |= {"audit": self.audited().to_json()}
         training.curves.log(1, {"columns": float(len(self.groupings)), "noise": counter.noise})
         return counter.shares_of(target_index(self.codec))
 
-    def _counted(self, data: pd.DataFrame) -> Counter:
-        """Take the noisy counts, and what the model keeps of them."""
-        rho = rho_of(self.settings.epsilon, self.settings.delta)
-        if self.settings.pairs == "tree":
-            tree = Counter(self.codec, data, rho=rho, bins=self.settings.bins)
-            self.tables, self.parents = tree.tree()
-            return tree
-        rounds = Rounds(self.codec, data, rho=rho, bins=self.settings.bins, size=Size(self.settings.components))
-        self.kinds, self.tables = rounds.fitted()
-        return rounds
+    def _count(self, rows: pd.DataFrame, size: Size) -> Counter:
+        """Take the noisy counts of rows, and what the model keeps of them."""
+        s = self.settings
+        rho = rho_of(s.epsilon, s.delta)
+        if s.pairs == "tree":
+            counter = Counter(self.codec, rows, rho=rho, bins=s.bins)
+            self.tables, self.parents = counter.tree()
+        else:
+            counter = rounds = Rounds(self.codec, rows, rho=rho, bins=s.bins, size=size)
+            self.kinds, self.tables = rounds.fitted()
+        self.groupings = counter.groupings
+        return counter
 
     def audited(self) -> Audit:
         """Return what an attack proves of counts like those of the fit; `ModelError` if the promise is broken."""
-        rho = rho_of(self.settings.epsilon, self.settings.delta)
+        other = type(self)(asdict(self.settings))
+        other.codec = self.codec
 
         def count(rows: pd.DataFrame) -> tuple[list[Taken], list[Grouping]]:
-            counter = Counter(self.codec, rows, rho=rho, bins=self.settings.bins)
-            counter.tree()
+            counter = other._count(rows, AUDITED)
             return counter.taken, counter.groupings
 
-        def count_rounds(rows: pd.DataFrame) -> Rounds:
-            rounds = Rounds(self.codec, rows, rho=rho, bins=self.settings.bins, size=AUDITED)
-            rounds.fitted()
-            return rounds
-
-        if self.settings.pairs == "tree":
-            attack = attack_counts(self.codec, self.facts["rows"], count)
-        else:
-            attack = attack_rounds(self.codec, self.facts["rows"], count_rounds)
+        attack = attack_counts(self.codec, self.facts["rows"], count)
         return audit([attack], self.settings.epsilon, self.settings.delta)
 
     def state(self) -> dict[str, Tensor]:
