@@ -3,7 +3,7 @@
 A run is one generator on one fold from one seed: trained, sampled, judged. `real` stands for the training images
 themselves: the judge's lines without any generator, which the others are compared with.
 
-    ours        `latent_gan` at its defaults
+    ours        `latent_gan` at its defaults; of lesions it is told that they have no up (`SUITED`)
     plain_002   the conditional DCGAN of source 002; plain_000 the DCGAN of source 000, which never looks at the labels
 
 A plain DCGAN is trained for as many steps as take the processor seconds of ours on the same fold and seed, so its run
@@ -57,6 +57,13 @@ GENERATORS = {
     ),
 }
 
+SUITED = {("ham10000", OURS): {"orientation": "any"}}  # settings that follow from what is pictured
+
+
+def settings_of(table: str, name: str) -> dict[str, Any]:
+    """Return the settings of a generator for an image set."""
+    return {**GENERATORS[name].settings, **SUITED.get((table, name), {})}
+
 
 def planned() -> list[Run]:
     """Return every run: of each set first what is compared, then further seeds, then further folds."""
@@ -99,7 +106,8 @@ def digest_of(run: Run) -> str:
     parts = [run.key, digest(run.table), _judging()]
     if run.generator in GENERATORS:
         generator = GENERATORS[run.generator]
-        parts += [f"{sorted(generator.settings.items())}", _code(generator.model)]
+        settings = settings_of(run.table, run.generator)
+        parts += [f"{sorted(settings.items())}", _code(generator.model), meaning(Path(__file__).with_name("worker.py"))]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 

@@ -10,7 +10,7 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
-from synthtrail.models import callbacks, latent_mixture, likelihood, registry, training
+from synthtrail.models import callbacks, image_turns, latent_mixture, likelihood, registry, training
 from synthtrail.models.latent_gan import FaithfulObjective, LatentGan
 from synthtrail.models.latent_mixture import LatentMixture, fit
 from synthtrail.models.latent_network import LatentGenerator
@@ -83,7 +83,7 @@ def test_reconstruction_counts_as_much_as_fidelity_says() -> None:
     assert isinstance(objective, FaithfulObjective)
     objective.critic.eval()  # whose spectral norms would move with each look
     alone = objective.generator_loss(8, generator_for(0, 3))
-    objective.remember(torch.zeros(24, 4), 2.0, 0.0)
+    objective.remember(torch.zeros(1, 24, 4), 2.0, 0.0)
     random = generator_for(0, 3)
     judged = super(FaithfulObjective, objective).generator_loss(8, random)
     lost = objective.unlike(8, random)
@@ -148,3 +148,51 @@ def test_a_model_that_is_trained_on_learns_from_the_critic_alone() -> None:
     assert model.facts["steps"] == [12, 3]
     assert torch.equal(model.generator.mixture.means, law)
     assert not torch.equal(model.generator.decoder.last.weight, decoder)
+
+
+def test_large_images_go_without_a_gan(tmp_path: Path) -> None:
+    """Above 40 pixels the decoder is taken as it is, said as 0 steps; one sample is shown, and the file loads."""
+    data = pictures(12, 44, 44)
+    samples: list[int] = []
+
+    class Seen:
+        def draw(self, step: int, steps: int, made: Any) -> None:
+            samples.append(len(made))
+
+    model: Any = LatentGan({"width": 8, "critic_width": 8, "latent": 4, "code_steps": 2, "batch": 4})
+    model.fit(data, codec_for("latent_gan", data), replace(QUIET, samples=Seen()))
+    assert model.facts["steps"] == [0]
+    assert len(samples) == 1
+    model.save(tmp_path)
+    loaded = registry.load(tmp_path)
+    assert (next(iter(loaded.sample(5, seed=1))).pixels == next(iter(model.sample(5, seed=1))).pixels).all()
+
+
+@pytest.mark.parametrize(("height", "width"), [(8, 8), (8, 10)])
+def test_what_has_no_up_is_learnt_in_all_ways(height: int, width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Codes are taken of each way, reconstructed as that way, and the critic sees all of them."""
+    data = pictures(24, height, width)
+    ways = image_turns.ways(height, width)
+    seen: list[Tensor] = []
+    fitted_law = latent_mixture.fit
+
+    def law(codes: Tensor, classes: Tensor, **how: Any) -> LatentMixture:
+        seen.extend((codes, classes))
+        assert how["copies"] == ways
+        return fitted_law(codes, classes, **how)
+
+    monkeypatch.setattr(latent_mixture, "fit", law)
+    trained("latent_gan", data, orientation="any", steps=2)
+    assert [len(one) for one in seen] == [24 * ways, 24 * ways]
+    images = torch.arange(3 * height * width).reshape(3, 1, height, width)
+    lain = {tuple(image_turns.turned(images, torch.full((3,), way)).flatten().tolist()) for way in range(ways)}
+    assert len(lain) == ways
+
+
+def test_copies_of_codes_count_as_their_images() -> None:
+    """The law of codes that each stand there eight times is that of the codes themselves."""
+    codes, none = clouds((400, 0.0), (200, 8.0)), torch.zeros(600, dtype=torch.int64)
+    once = fit(codes, none, labels=1, parts=4, seed=0)
+    often = fit(codes.repeat(8, 1), none.repeat(8), labels=1, parts=4, seed=0, copies=8)
+    assert int((once.weights > 0).sum()) == int((often.weights > 0).sum())
+    assert torch.allclose(once.means[0, :1], often.means[0, :1], atol=0.3)

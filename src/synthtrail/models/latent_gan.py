@@ -9,7 +9,11 @@ Two trainings, one after the other, then one generator:
 2. The decoder goes on as the generator of a GAN with the hinge loss, spectral normalisation and a critic that projects
    on the class, as `projection_gan` has them, with augmentation for both where images are few, classes drawn more
    evenly and a moving average. It sharpens. Meanwhile it must still reconstruct the images from their codes
-   (`fidelity`), so that what was learnt first stays.
+   (`fidelity`), so that what was learnt first stays. Images of more than `LARGE` pixels a side go without: their
+   adversarial steps first spoil more than a CPU's minutes mend (docs/adr/0026); `steps` asks for them all the same.
+
+Images that have no up and no left (`orientation: any`) are learnt from in all ways in which they can lie: eight times
+as many, of rare classes too.
 
 Larsen et al. 2016 (arXiv 1512.09300: an autoencoder's decoder before a critic), Ghosh et al. 2020 (arXiv 1903.12436:
 the law of the codes fitted afterwards); see `projection_gan` for the rest. The encoder is thrown away, and the mixture
@@ -19,7 +23,7 @@ learns from the critic alone.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -27,23 +31,25 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from synthtrail.data.image import ImageCodec, ImageSchema, ImageSet
-from synthtrail.models import latent_mixture
+from synthtrail.models import image_turns, latent_mixture
 from synthtrail.models.checkpoint import Checkpoint
 from synthtrail.models.errors import ModelError
-from synthtrail.models.gan import WARM_UP, ConditionalGan
+from synthtrail.models.gan import STEPS, WARM_UP, ConditionalGan
 from synthtrail.models.image_layers import Plan, settle
 from synthtrail.models.journal import Figures, Journal
 from synthtrail.models.kinds import OfImages
 from synthtrail.models.latent_mixture import LatentMixture
 from synthtrail.models.latent_network import Autoencoder, Encoder, LatentGenerator, lost, scaled
-from synthtrail.models.objective import Objective, Schedule
+from synthtrail.models.objective import Objective, Schedule, generator_for
 from synthtrail.models.projection_gan import PLENTY, Critic, Generator, HingeObjective
 from synthtrail.models.state import State
 from synthtrail.models.synthesizer import NoSamples, Training
+from synthtrail.models.threads import threads
 
 HELD, MOST_HELD = 0.05, 2_000  # images by which the autoencoder's steps are judged: a share, and at most
 LARGE = 40  # pixels a side from which on images cost so much that batches are smaller
 NEVER = 1_000_000  # checks without a better one
+STANDING = 2**45  # the random stream of the images by which the autoencoder's statistics are counted
 
 
 @dataclass(frozen=True)
@@ -51,8 +57,9 @@ class LatentGanSettings:
     """Settings of `LatentGan`; None follows from the images, see `chosen`.
 
     `code_steps` steps train the autoencoder, `steps` the GAN. `latent` numbers make a code, to which training adds
-    noise of deviation `jitter`; a class's codes have at most `parts` normals. `fidelity` weighs reconstruction beside
-    the critic. A `batch` has at least two images. `augment`, `balance`, `critic_width` are those of `projection_gan`.
+    noise of deviation `jitter`; a class's codes have at most `parts` normals. With `orientation: any` images have no up
+    and no left. `fidelity` weighs reconstruction beside the critic. A `batch` has at least two images. `augment`,
+    `balance`, `critic_width` are those of `projection_gan`.
     """
 
     steps: int | None = None
@@ -63,6 +70,7 @@ class LatentGanSettings:
     latent: int | None = None
     parts: int = 20
     jitter: float = 0.1
+    orientation: Literal["upright", "any"] = "upright"
     fidelity: float = 1.0
     code_rate: float = 0.002
     rate: float = 0.0003
@@ -78,14 +86,15 @@ def chosen(settings: LatentGanSettings, schema: ImageSchema, images: int) -> dic
     >>> chosen(LatentGanSettings(), ImageSchema(28, 28, 1, ("0", "1")), 60_000)
     {'steps': 1000, 'code_steps': 4000, 'batch': 64, 'latent': 32, 'augment': 0.0}
     >>> chosen(LatentGanSettings(), ImageSchema(64, 64, 3, ("0", "1")), 8_000)
-    {'steps': 1600, 'code_steps': 2000, 'batch': 32, 'latent': 48, 'augment': 1.0}
+    {'steps': 0, 'code_steps': 4500, 'batch': 32, 'latent': 48, 'augment': 1.0}
     """
     large = max(schema.height, schema.width) > LARGE
     more = min(1.0, (images / 60_000) ** 0.4)
-    adversarial, coding = (3_600, 4_500) if large else (1_000, 4_000)
+    adversarial = 0 if large else max(300, int(round(1_000 * more, -2)))
+    coding = max(600, int(round((10_000 if large else 4_000) * more, -2)))
     return {
-        "steps": settings.steps or max(300, int(round(adversarial * more, -2))),
-        "code_steps": settings.code_steps or max(600, int(round(coding * more, -2))),
+        "steps": adversarial if settings.steps is None else settings.steps,
+        "code_steps": settings.code_steps or coding,
         "batch": max(2, settings.batch or (32 if large else 64)),
         "latent": settings.latent or (48 if large else 32),
         "augment": settings.augment if settings.augment is not None else float(images < PLENTY),
@@ -102,7 +111,7 @@ class LatentGan(OfImages, ConditionalGan[ImageSet, ImageCodec, LatentGanSettings
 
     def __init__(self, given: Mapping[str, Any]) -> None:
         super().__init__(given)
-        self._codes: Tensor | None = None  # of the training images, while there is an encoder
+        self._codes: Tensor | None = None  # of the training images in all ways (W, N, Z), while there is an encoder
 
     @classmethod
     def settings_class(cls) -> type[LatentGanSettings]:
@@ -126,17 +135,50 @@ class LatentGan(OfImages, ConditionalGan[ImageSet, ImageCodec, LatentGanSettings
         rows, classes = self.learn_facts(data)
         kept = Coded.of(self, rows, classes, training)
         autoencoder = kept.trained()
-        self._codes = autoencoder.codes(rows)
+        turned = (image_turns.turned(rows, torch.tensor([way])) for way in range(self.ways))
+        self._codes = torch.stack([autoencoder.codes(images) for images in turned])
         mixture = latent_mixture.fit(
-            self._codes, classes, labels=len(self.classes()), parts=self.settings.parts, seed=training.seed
+            self._codes.flatten(0, 1),
+            classes.repeat(self.ways),
+            labels=len(self.classes()),
+            parts=self.settings.parts,
+            seed=training.seed,
+            copies=self.ways,
         )
         start = LatentGenerator(autoencoder.decoder, mixture).state_dict()
+        finish = self.sharpened if self.facts["plan"]["steps"] else self.as_it_is
         try:
-            shares = self.learn_rows(rows, classes, training, self.schedule(), start)
+            shares = finish(rows, classes, training, start)
         finally:
             self._codes = None
         kept.discard()
         return shares
+
+    def sharpened(
+        self, rows: Tensor, classes: Tensor, training: Training, start: Mapping[str, Tensor]
+    ) -> NDArray[np.float64]:
+        """Train the GAN from `start`; return the share of each class."""
+        return self.learn_rows(rows, classes, training, self.schedule(), start)
+
+    def as_it_is(
+        self, rows: Tensor, classes: Tensor, training: Training, start: Mapping[str, Tensor]
+    ) -> NDArray[np.float64]:
+        """Take `start` for the generator, without a GAN; return the share of each class."""
+        objective = self.fresh(rows, classes, training.seed, self.schedule())
+        self.generator.load_state_dict(start)
+        with threads(1):
+            objective.settle(self.generator)
+        self.generator.eval()
+        self.facts = {**self.facts, STEPS: [0]}
+        counts = np.bincount(classes.numpy(), minlength=len(self.classes()))
+        training.samples.draw(1, 1, self.shown(self.generator, counts, training.seed))
+        return np.asarray(counts / counts.sum())
+
+    @property
+    def ways(self) -> int:
+        """In how many ways images are learnt from (`image_turns`)."""
+        schema = self.codec.schema
+        return image_turns.ways(schema.height, schema.width) if self.settings.orientation == "any" else 1
 
     def shape(self) -> tuple[Plan, int]:
         """Return how images of this size are built, and their channels."""
@@ -173,6 +215,7 @@ class LatentGan(OfImages, ConditionalGan[ImageSet, ImageCodec, LatentGanSettings
             balance=min(1.0, s.balance),
             augment=plan["augment"],
         )
+        objective.ways = self.ways
         if self._codes is not None:
             objective.remember(self._codes, s.fidelity, s.jitter)
         return objective
@@ -204,9 +247,10 @@ class FaithfulObjective(HingeObjective):
     codes: Tensor
     fidelity = 0.0
     jitter = 0.0
+    ways = 1
 
     def remember(self, codes: Tensor, fidelity: float, jitter: float) -> None:
-        """Take the codes (N, Z) of the rows."""
+        """Take the codes (W, N, Z) of the rows in all ways."""
         self.register_buffer("codes", codes, persistent=False)
         self.fidelity, self.jitter = fidelity, jitter
 
@@ -218,9 +262,16 @@ class FaithfulObjective(HingeObjective):
     def unlike(self, size: int, random: torch.Generator) -> Tensor:
         """Return what the decoder's images of jittered codes lose, in nats a pixel."""
         at = self.pick(size, random)
-        codes = self.codes[at]
+        way = torch.zeros_like(at)
+        if self.ways > 1:
+            way = torch.randint(self.ways, (size,), generator=random, device=at.device)
+        codes = self.codes[way, at]
         codes = codes + self.jitter * torch.randn(codes.shape, generator=random, device=codes.device)
-        return lost(self.generator.shades(codes), self.real(at))
+        return lost(self.generator.shades(codes), image_turns.turned(self.real(at), way))
+
+    def judged(self, images: Tensor, classes: Tensor, random: torch.Generator) -> Tensor:
+        """Return the critic's judgement (B,), for which real and generated images are turned alike."""
+        return super().judged(image_turns.at_random(images, self.ways, random), classes, random)
 
 
 @dataclass(frozen=True)
@@ -260,6 +311,7 @@ class Coded:
         order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(training.seed))
         held = min(MOST_HELD, round(len(rows) * HELD)) if len(rows) > 2 / HELD else 0
         objective = Reconstruction(self.autoencoder, rows[order[held:]], rows[order[:held]] if held else rows)
+        objective.ways = self.model.ways
         watched = replace(training, curves=Renamed(self.journal), samples=NoSamples())
         weights = maximise(objective, schedule, watched, lambda _: None)
         self.autoencoder.cpu().load_state_dict(weights)
@@ -268,8 +320,9 @@ class Coded:
     def _stand(self, at: Tensor) -> None:
         """Count the statistics of the averaged networks anew, by the images of these numbers."""
         parts = [part for part in torch.split(at, 200) if len(part) > 1]
-        still = torch.zeros(200, self.autoencoder.latent)
-        settle(self.autoencoder, ((scaled(self.rows[part]), still[: len(part)]) for part in parts))
+        still, random = torch.zeros(200, self.autoencoder.latent), generator_for(self.journal.training.seed, STANDING)
+        seen = (scaled(image_turns.at_random(self.rows[part], self.model.ways, random)) for part in parts)
+        settle(self.autoencoder, ((images, still[: len(images)]) for images in seen))
 
     def discard(self) -> None:
         """Forget the autoencoder, for the fit is done."""

@@ -6,7 +6,8 @@ An autoencoder's codes follow no simple law, and a generator fed from the wrong 
 image ever was. So the law is fitted to the codes afterwards (Ghosh et al. 2020, arXiv 1903.12436), class by class, by
 expectation and maximisation from a k-means++ start (Arthur and Vassilvitskii 2007). A class has one part for every
 `EACH` codes, at most `parts`. Each covariance is drawn towards that of all codes together by Z / 2 codes' worth, and a
-part that has fewer than `FEWEST` codes is given up, so that none stands for a single image.
+part that has fewer than `FEWEST` codes is given up, so that none stands for a single image. Where several codes come
+from one image, turned (`copies`), all these numbers are of images still.
 
     >>> codes = torch.cat([torch.randn(300, 2, generator=torch.Generator().manual_seed(0)) + far for far in (0, 9)])
     >>> law = fit(codes, torch.zeros(600, dtype=torch.int64), labels=1, parts=2, seed=0)
@@ -52,30 +53,35 @@ class LatentMixture(nn.Module):
         return codes
 
 
-def fit(codes: Tensor, classes: Tensor, *, labels: int, parts: int, seed: int) -> LatentMixture:
-    """Return the law of codes (N, Z) given their class (N,) of `labels`; a class without codes has that of all."""
+def fit(codes: Tensor, classes: Tensor, *, labels: int, parts: int, seed: int, copies: int = 1) -> LatentMixture:
+    """Return the law of codes (N, Z) given their class (N,) of `labels`; a class without codes has that of all.
+
+    An image has `copies` codes.
+    """
     codes = codes.double()
     pooled = torch.cov(codes.T).reshape(codes.shape[1], -1) if len(codes) > 1 else torch.eye(codes.shape[1]).double()
     found = LatentMixture(labels, parts, codes.shape[1])
     found.weights.zero_()
     for label in range(labels):
         mine = codes[classes == label] if bool((classes == label).any()) else codes
-        number = max(1, min(parts, len(mine) // EACH))
-        weights, means, factors = _fit(mine, number, pooled, generator_for(seed, STREAM + label))
+        number = max(1, min(parts, len(mine) // (EACH * copies)))
+        weights, means, factors = _fit(mine, number, pooled, copies, generator_for(seed, STREAM + label))
         size = len(weights)
         found.weights[label, :size], found.means[label, :size] = weights.float(), means.float()
         found.factors[label, :size] = factors.float()
     return found
 
 
-def _fit(codes: Tensor, number: int, pooled: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+def _fit(
+    codes: Tensor, number: int, pooled: Tensor, copies: int, random: torch.Generator
+) -> tuple[Tensor, Tensor, Tensor]:
     """Return weights (K,), means (K, Z) and Cholesky factors (K, Z, Z) of at most `number` parts, heaviest first."""
     share = _start(codes, number, random)
     for _ in range(ROUNDS):
-        weights, means, factors = _normals(codes, share, pooled)
+        weights, means, factors = _normals(codes, share, pooled, copies)
         share = _log_densities(codes, weights, means, factors).softmax(1)
-    kept = share.sum(0) >= min(FEWEST, float(share.sum(0).max()))
-    weights, means, factors = _normals(codes, functional.normalize(share[:, kept], p=1, dim=1), pooled)
+    kept = share.sum(0) >= min(FEWEST * copies, float(share.sum(0).max()))
+    weights, means, factors = _normals(codes, functional.normalize(share[:, kept], p=1, dim=1), pooled, copies)
     order = weights.argsort(descending=True)
     return weights[order], means[order], factors[order]
 
@@ -93,11 +99,11 @@ def _start(codes: Tensor, number: int, random: torch.Generator) -> Tensor:
     return share
 
 
-def _normals(codes: Tensor, share: Tensor, pooled: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _normals(codes: Tensor, share: Tensor, pooled: Tensor, copies: int) -> tuple[Tensor, Tensor, Tensor]:
     """Return the parts that have these shares in the codes (the maximisation)."""
     held, latent = share.sum(0).clamp(min=1e-9), codes.shape[1]
     means = share.T @ codes / held[:, None]
-    unit, worth = torch.eye(latent, dtype=codes.dtype), latent / 2
+    unit, worth = torch.eye(latent, dtype=codes.dtype), copies * latent / 2
     spreads = []
     for part in range(share.shape[1]):
         apart = codes - means[part]

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from synthtrail.models import image_turns
 from synthtrail.models.latent_network import AT_ONCE, Autoencoder, lost, scaled
 from synthtrail.models.likelihood import Likelihood
 from synthtrail.models.objective import generator_for
@@ -11,14 +12,15 @@ JUDGING = 2**40  # the random stream of the checks on images held back
 
 
 class Reconstruction(Likelihood):
-    """What the autoencoder is trained on; rows are images (N, C, H, W) uint8."""
+    """What the autoencoder is trained on; rows are images (N, C, H, W) uint8, to be seen in `ways` (`image_turns`)."""
 
     network: Autoencoder
+    ways = 1
 
     def loss(self, size: int, random: torch.Generator) -> Tensor:
         """Return the loss of `size` rows."""
         at = torch.randint(len(self.rows), (size,), generator=random, device=self.rows.device)
-        return self._lost(self.network, self.rows[at], random)
+        return self._lost(self.network, image_turns.at_random(self.rows[at], self.ways, random), random)
 
     def judge(self, network: nn.Module) -> Tensor:
         """Return the loss of `network` on the rows held back, normalised by themselves."""

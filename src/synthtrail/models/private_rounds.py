@@ -73,6 +73,16 @@ class Rounds(Counter):
         self.mixture.fit(LAST * self._steps)
         return self.mixture.shares()
 
+    def expected(self) -> dict[int, Floats]:
+        """Return of each column the mixture's count with the target (L, S), which all noisy counts have smoothed."""
+        asked = [((i,), (np.arange(self.sizes[i]),)) for i in self.others]
+        return dict(zip(self.others, self.mixture.counts(asked), strict=True))
+
+    @property
+    def pair_noise(self) -> float:
+        """Standard deviation of the noise on a count of one column with the target."""
+        return max((count.deviation for count in self.pairs.values()), default=0.0)
+
     def _totals(self) -> Floats:
         """Return the noisy number of rows of each class (L,)."""
         if self.at is not None:

@@ -5,6 +5,8 @@
     3. in rounds: a mixture of products is fitted to all counts so far (`private_mixture`); the pairs that it knows
        least of are chosen by the exponential mechanism and counted with the target, with noise (`private_rounds`)
     4. the mixture fitted to all counts makes rows: a kind of row given the class, then every column by itself
+    5. the class is then drawn anew, by a logistic model of the other columns that agrees with the counts, where it
+       explains nearly all that they say of the target (`private_labels`)
 
 In the manner of AIM (McKenna et al. 2022, arXiv 2201.12677), with the target a part of every count because that is what
 data are mostly used for. With `pairs: tree` pairs are joined by a tree instead, as in MST (McKenna, Miklau, Sheldon
@@ -28,13 +30,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from synthtrail.models import private_terms
+from synthtrail.models import private_labels, private_terms
 from synthtrail.models.dp_accounting import rho_of
 from synthtrail.models.dp_audit import Audit, audit
 from synthtrail.models.private_audit import attack_counts
 from synthtrail.models.private_columns import grouping_state, groupings_from
 from synthtrail.models.private_counts import Counter, Taken
 from synthtrail.models.private_domain import Grouping, public_codec
+from synthtrail.models.private_labels import Labels, pick
 from synthtrail.models.private_rounds import Rounds, Size
 from synthtrail.models.synthesizer import Training
 from synthtrail.models.table_model import TableModel
@@ -42,6 +45,7 @@ from synthtrail.models.tables import row_rng, target_index
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+SAMPLE = 30_000  # rows of the mixture by which the target's model is fitted
 AUDITED = Size(100, steps=10)  # in an audit the mixture only says which pairs are counted, so a rough one will do
 
 
@@ -69,6 +73,7 @@ class PrivateTree(TableModel[PrivateTreeSettings]):
 
     def __init__(self, given: Mapping[str, Any]) -> None:
         super().__init__(given)
+        self.labels: Labels | None = None
         private_terms.asked(self.settings.epsilon, self.settings.delta)
 
     @property
@@ -85,6 +90,7 @@ class PrivateTree(TableModel[PrivateTreeSettings]):
         """Take the noisy counts; return the share of each class."""
         self.codec = public_codec(self.codec.schema)
         counter = self._count(data, Size(self.settings.components))
+        self.labels = self._labelled(counter) if isinstance(counter, Rounds) else None
         self.facts = {"rows": len(data)}
         self.facts |= {"audit": self.audited().to_json()}
         training.curves.log(1, {"columns": float(len(self.groupings)), "noise": counter.noise})
@@ -103,6 +109,19 @@ class PrivateTree(TableModel[PrivateTreeSettings]):
         self.groupings = counter.groupings
         return counter
 
+    def _labelled(self, rounds: Rounds) -> Labels | None:
+        """Return the logistic model of the target, None where the mixture's own classes are to stay."""
+        rng, shares = np.random.default_rng(), rounds.shares_of(rounds.at)
+        classes = rng.choice(len(shares), SAMPLE, p=shares)
+        codes = dict(self._of_kinds(classes, rng))
+        counts = rounds.expected()
+        labels = private_labels.fit(codes, counts, rounds.pair_noise) if counts else None
+        if labels is None:
+            return None
+        rows = float(np.mean([count.sum() for count in counts.values()]))
+        missed = private_labels.missed(labels, codes, classes, rounds.taken, rows)
+        return labels if missed <= private_labels.MOST_MISSED else None
+
     def audited(self) -> Audit:
         """Return what an attack proves of counts like those of the fit; `ModelError` if the promise is broken."""
         other = type(self)(asdict(self.settings))
@@ -120,7 +139,8 @@ class PrivateTree(TableModel[PrivateTreeSettings]):
         state = grouping_state(self.groupings)
         state |= {f"table.{i}": torch.from_numpy(table) for i, table in self.tables.items()}
         if self.settings.pairs == "rounds":
-            return state | {"kinds": torch.from_numpy(self.kinds)}
+            labels = {} if self.labels is None else {"labels": torch.from_numpy(self.labels.weights)}
+            return state | {"kinds": torch.from_numpy(self.kinds)} | labels
         order = [[child, parent] for child, parent in self.parents]
         return state | {"tree": torch.tensor(order, dtype=torch.int64).reshape(-1, 2)}
 
@@ -130,6 +150,8 @@ class PrivateTree(TableModel[PrivateTreeSettings]):
         self.tables = {int(name[6:]): table.numpy() for name, table in state.items() if name.startswith("table.")}
         if self.settings.pairs == "rounds":
             self.kinds = state["kinds"].numpy()
+            sizes = {i: table.shape[2] for i, table in sorted(self.tables.items())}
+            self.labels = Labels(sizes, state["labels"].numpy()) if "labels" in state else None
         else:
             self.parents = [(int(child), int(parent)) for child, parent in state["tree"].tolist()]
 
@@ -138,13 +160,30 @@ class PrivateTree(TableModel[PrivateTreeSettings]):
         rng = row_rng(random, first)
         at, fine = target_index(self.codec), classes.numpy()
         target = np.zeros(len(fine), dtype=np.int64) if at is None else self.groupings[at].group[fine]
-        drawn = self._of_tree(target, rng) if self.settings.pairs == "tree" else self._of_kinds(target, rng)
+        drawn = self._of_tree(target, rng) if self.settings.pairs == "tree" else self._of_class(target, rng)
         codes = np.zeros((len(fine), len(self.groupings)), dtype=np.int64)
         for column, coarse in drawn:
             codes[:, column] = self.groupings[column].spread(coarse, rng)
         if at is not None:
             codes[:, at] = fine
         return self.codec.decode(codes, rng)
+
+    def _of_class(self, target: Ints, rng: np.random.Generator) -> Iterator[tuple[int, Ints]]:
+        """Yield each column and its coarse codes (N,), of rows that have these classes."""
+        if self.labels is None:
+            yield from self._of_kinds(target, rng)
+            return
+        at = target_index(self.codec)
+        shares = np.ones(1) if at is None else np.bincount(self.groupings[at].group, self.groupings[at].weight)
+
+        def draw(count: int) -> dict[int, Ints]:
+            return dict(self._of_kinds(rng.choice(len(shares), count, p=shares / shares.sum()), rng))
+
+        found = private_labels.filled(target, draw, self.labels, rng)
+        lacking = np.flatnonzero(next(iter(found.values())) < 0)
+        for column, codes in self._of_kinds(target[lacking], rng) if lacking.size else ():
+            found[column][lacking] = codes
+        yield from found.items()
 
     def _of_kinds(self, target: Ints, rng: np.random.Generator) -> Iterator[tuple[int, Ints]]:
         """Yield each column and its coarse codes (N,), rows drawn from the kinds of their class."""
@@ -154,17 +193,11 @@ class PrivateTree(TableModel[PrivateTreeSettings]):
             kind[rows] = np.searchsorted(sums[own], even[rows] * sums[own, -1], side="right")
         kind = kind.clip(0, sums.shape[1] - 1)
         for column, table in sorted(self.tables.items()):
-            yield column, _pick(np.cumsum(table, axis=2)[target, kind], rng)
+            yield column, pick(np.cumsum(table, axis=2)[target, kind], rng)
 
     def _of_tree(self, target: Ints, rng: np.random.Generator) -> Iterator[tuple[int, Ints]]:
         """Yield each column and its coarse codes (N,), each drawn given its parent and the class."""
         coarse = {-1: np.zeros(len(target), dtype=np.int64)}
         for child, parent in self.parents:
-            coarse[child] = _pick(np.cumsum(self.tables[child], axis=2)[target, coarse[parent]], rng)
+            coarse[child] = pick(np.cumsum(self.tables[child], axis=2)[target, coarse[parent]], rng)
             yield child, coarse[child]
-
-
-def _pick(sums: Floats, rng: np.random.Generator) -> Ints:
-    """Draw a place in each row of running sums (N, K)."""
-    drawn = rng.random(len(sums))[:, None] * sums[:, -1:]
-    return np.asarray((sums < drawn).sum(1).clip(0, sums.shape[1] - 1), dtype=np.int64)
