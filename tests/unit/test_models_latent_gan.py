@@ -1,5 +1,6 @@
 """The GAN that begins as a decoder: the law of its codes, a decoder that knows no class, two trainings that resume."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -11,10 +12,12 @@ from safetensors import safe_open
 from torch import Tensor
 
 from synthtrail.models import callbacks, image_turns, latent_mixture, likelihood, registry, training
+from synthtrail.models.image_texture import Texture
 from synthtrail.models.latent_gan import FaithfulObjective, LatentGan
 from synthtrail.models.latent_mixture import LatentMixture, fit
 from synthtrail.models.latent_network import LatentGenerator
 from synthtrail.models.objective import generator_for
+from synthtrail.models.synthesizer import NoSamples
 from tests.unit.test_models_images import pictures, trained
 from tests.unit.test_models_synthesizers import OTHERS, QUIET, codec_for, fitted, folder_bytes, rows_for
 
@@ -155,17 +158,51 @@ def test_large_images_go_without_a_gan(tmp_path: Path) -> None:
     data = pictures(12, 44, 44)
     samples: list[int] = []
 
-    class Seen:
-        def draw(self, step: int, steps: int, made: Any) -> None:
-            samples.append(len(made))
+    class Seen(NoSamples):
+        def draw(self, step: int, steps: int, data: Any) -> Mapping[str, bytes]:
+            samples.append(len(data))
+            return super().draw(step, steps, data)
 
     model: Any = LatentGan({"width": 8, "critic_width": 8, "latent": 4, "code_steps": 2, "batch": 4})
     model.fit(data, codec_for("latent_gan", data), replace(QUIET, samples=Seen()))
     assert model.facts["steps"] == [0]
     assert len(samples) == 1
     model.save(tmp_path)
-    loaded = registry.load(tmp_path)
+    loaded: Any = registry.load(tmp_path)
     assert (next(iter(loaded.sample(5, seed=1))).pixels == next(iter(model.sample(5, seed=1))).pixels).all()
+    assert float(loaded.generator.texture.share) == 1.0
+    loaded.more(data, QUIET, 1)
+    assert float(loaded.generator.texture.share) == 0.0  # a critic has sharpened it
+
+
+def grained(count: int) -> tuple[Tensor, Tensor]:
+    """Return noise (N, 3, 32, 32) that is smooth along rows, alike in two channels, and louder with the code."""
+    random = generator_for(8, 0)
+    base = torch.randn(count, 3, 32, 32, generator=random)
+    base[:, 1] = base[:, 0]
+    smooth = (base + base.roll(1, 3)) / 2**0.5
+    codes = torch.randn(count, 2, generator=random)
+    return smooth * 0.05 * (0.5 * codes[:, :1, None, None]).exp(), codes
+
+
+def test_what_is_left_out_comes_back_as_noise_of_the_same_kind() -> None:
+    """Strength by the code, correlation of neighbours and of channels, place by place."""
+    left_out, codes = grained(600)
+    texture = Texture(3, 32, 32, 2)
+    texture.fit(left_out, codes)
+    at = torch.tensor([[-1.0, 0.0], [1.0, 0.0]]).repeat(200, 1)
+    made = texture(torch.zeros(400, 3, 32, 32), at, generator_for(9, 0))
+    quiet, loud = made[::2], made[1::2]
+    assert float(quiet.std()) == pytest.approx(0.05 * math.exp(-0.5), rel=0.05)
+    assert float(loud.std()) == pytest.approx(0.05 * math.exp(0.5), rel=0.05)
+
+    def together(one: Tensor, other: Tensor) -> float:
+        return float(torch.corrcoef(torch.stack([one.flatten(), other.flatten()]))[0, 1])
+
+    assert together(loud[:, 0], loud[:, 1]) > 0.99
+    assert abs(together(loud[:, 0], loud[:, 2])) < 0.05
+    assert together(loud[..., 1:], loud[..., :-1]) == pytest.approx(0.5, abs=0.05)
+    assert abs(together(loud[:, :, 1:], loud[:, :, :-1])) < 0.05
 
 
 @pytest.mark.parametrize(("height", "width"), [(8, 8), (8, 10)])

@@ -11,6 +11,7 @@ Two trainings, one after the other, then one generator:
    evenly and a moving average. It sharpens. Meanwhile it must still reconstruct the images from their codes
    (`fidelity`), so that what was learnt first stays. Images of more than `LARGE` pixels a side go without: their
    adversarial steps first spoil more than a CPU's minutes mend (docs/adr/0026); `steps` asks for them all the same.
+   Instead they get the grain that the decoder leaves out (`image_texture`).
 
 Images that have no up and no left (`orientation: any`) are learnt from in all ways in which they can lie: eight times
 as many, of rare classes too.
@@ -36,6 +37,7 @@ from synthtrail.models.checkpoint import Checkpoint
 from synthtrail.models.errors import ModelError
 from synthtrail.models.gan import STEPS, WARM_UP, ConditionalGan
 from synthtrail.models.image_layers import Plan, settle
+from synthtrail.models.image_texture import Texture
 from synthtrail.models.journal import Figures, Journal
 from synthtrail.models.kinds import OfImages
 from synthtrail.models.latent_mixture import LatentMixture
@@ -49,6 +51,7 @@ from synthtrail.models.threads import threads
 HELD, MOST_HELD = 0.05, 2_000  # images by which the autoencoder's steps are judged: a share, and at most
 LARGE = 40  # pixels a side from which on images cost so much that batches are smaller
 NEVER = 1_000_000  # checks without a better one
+GRAINS, MOST_GRAINS = 2**46, 5_000  # the random stream of the images whose texture is learnt, and at most how many
 STANDING = 2**45  # the random stream of the images by which the autoencoder's statistics are counted
 
 
@@ -108,6 +111,7 @@ class LatentGan(OfImages, ConditionalGan[ImageSet, ImageCodec, LatentGanSettings
     """
 
     name: ClassVar[str] = "latent_gan"
+    generator: LatentGenerator
 
     def __init__(self, given: Mapping[str, Any]) -> None:
         super().__init__(given)
@@ -145,7 +149,8 @@ class LatentGan(OfImages, ConditionalGan[ImageSet, ImageCodec, LatentGanSettings
             seed=training.seed,
             copies=self.ways,
         )
-        start = LatentGenerator(autoencoder.decoder, mixture).state_dict()
+        texture = self.grain(autoencoder, rows, training.seed)
+        start = LatentGenerator(autoencoder.decoder, mixture, texture).state_dict()
         finish = self.sharpened if self.facts["plan"]["steps"] else self.as_it_is
         try:
             shares = finish(rows, classes, training, start)
@@ -174,6 +179,28 @@ class LatentGan(OfImages, ConditionalGan[ImageSet, ImageCodec, LatentGanSettings
         training.samples.draw(1, 1, self.shown(self.generator, counts, training.seed))
         return np.asarray(counts / counts.sum())
 
+    def grain(self, autoencoder: Autoencoder, rows: Tensor, seed: int) -> Texture | None:
+        """Return the law of what the decoder leaves out of the images in their ways; None where a GAN will sharpen."""
+        texture = self.texture()
+        if texture is not None and self._codes is not None:
+            random = generator_for(seed, GRAINS)
+            at = torch.randperm(len(rows), generator=random)[:MOST_GRAINS]
+            way = torch.randint(self.ways, (len(at),), generator=random)
+            codes = self._codes[way, at]
+            with threads(1):
+                texture.fit(autoencoder.left_out(image_turns.turned(rows[at], way), codes), codes)
+        return texture
+
+    def texture(self) -> Texture | None:
+        """Return an empty texture, None where a GAN sharpens."""
+        schema, plan = self.codec.schema, self.facts["plan"]
+        return None if plan["steps"] else Texture(schema.channels, schema.height, schema.width, plan["latent"])
+
+    def settle(self, rows: Tensor, classes: Tensor, seed: int) -> None:
+        """What a critic has sharpened gets no texture any more."""
+        if self.generator.texture is not None:
+            self.generator.texture.share.zero_()
+
     @property
     def ways(self) -> int:
         """In how many ways images are learnt from (`image_turns`)."""
@@ -200,7 +227,7 @@ class LatentGan(OfImages, ConditionalGan[ImageSet, ImageCodec, LatentGanSettings
     def build(self) -> nn.Module:
         """Return a fresh generator."""
         mixture = LatentMixture(len(self.classes()), self.settings.parts, self.facts["plan"]["latent"])
-        return LatentGenerator(self.decoder(), mixture)
+        return LatentGenerator(self.decoder(), mixture, self.texture())
 
     def objective(self, rows: Tensor, classes: Tensor) -> Objective:
         """Return the GAN objective."""
@@ -236,7 +263,7 @@ class LatentGan(OfImages, ConditionalGan[ImageSet, ImageCodec, LatentGanSettings
     def draw(self, classes: Tensor, random: torch.Generator, first: int) -> ImageSet:
         """Make one image for each class."""
         noise = torch.randn(len(classes), self.facts["plan"]["latent"] + 1, generator=random)
-        values = self.generator(noise, classes)
+        values = self.generator.textured(noise, classes, random)
         return self.codec.decode(values.contiguous().numpy(), classes.numpy(), first)
 
 

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from synthtrail.models.image_layers import Plan, features, last, lay_out
+from synthtrail.models.image_texture import Texture
 from synthtrail.models.latent_mixture import LatentMixture
 from synthtrail.models.projection_gan import Generator
 
@@ -28,14 +29,22 @@ AT_ONCE = 500  # images coded together
 class LatentGenerator(nn.Module):
     """Noise (B, Z + 1) and class numbers (B,) -> images (B, C, H, W) in [-1, 1]."""
 
-    def __init__(self, decoder: Generator, mixture: LatentMixture) -> None:
+    def __init__(self, decoder: Generator, mixture: LatentMixture, texture: Texture | None = None) -> None:
         super().__init__()
-        self.decoder, self.mixture = decoder, mixture
+        self.decoder, self.mixture, self.texture = decoder, mixture, texture
 
     def forward(self, noise: Tensor, classes: Tensor) -> Tensor:
         """Return images."""
         images: Tensor = self.decoder(self.mixture(noise, classes), no_class(classes))
         return images
+
+    def textured(self, noise: Tensor, classes: Tensor, random: torch.Generator) -> Tensor:
+        """Return images with the texture that there is."""
+        images: Tensor = self(noise, classes)
+        if self.texture is None:
+            return images
+        grained: Tensor = self.texture(images, self.mixture(noise, classes), random)
+        return grained
 
     def shades(self, codes: Tensor) -> Tensor:
         """Return the decoder's shades (see `Generator.shades`) of codes (B, Z)."""
@@ -76,6 +85,13 @@ class Autoencoder(nn.Module):
     def forward(self, images: Tensor, jitter: Tensor) -> Tensor:
         """Return shades (see `Generator.shades`) of the images' codes, to which so much of `jitter` (B, Z) is added."""
         return _shades(self.decoder, self.encoder(images) + self.jitter * jitter)
+
+    @torch.no_grad()
+    def left_out(self, images: Tensor, codes: Tensor) -> Tensor:
+        """Return what images (N, C, H, W) uint8 have, in [-1, 1], beyond what their codes (N, Z) are decoded to."""
+        self.eval()
+        parts = zip(torch.split(images, AT_ONCE), torch.split(codes, AT_ONCE), strict=True)
+        return torch.cat([scaled(part) - _shades(self.decoder, code).tanh() for part, code in parts]).contiguous()
 
     @torch.no_grad()
     def codes(self, images: Tensor) -> Tensor:
