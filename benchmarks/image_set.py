@@ -87,8 +87,9 @@ def prepared(base: Path, asked: argparse.Namespace, counts: Mapping[str, int]) -
     root = base / "checkout"
     if not root.exists():
         copy(root, quick=False)
-    block = yaml.safe_load((ROOT / "catalog/ham10000_dcgan.yaml").read_text(encoding="utf-8"))
-    block["model"] = {"name": asked.model} | ({} if asked.steps is None else {"steps": asked.steps})
+    block = yaml.safe_load((ROOT / "catalog/ham10000_gan.yaml").read_text(encoding="utf-8"))
+    own = block["model"] if block["model"]["name"] == asked.model else {"name": asked.model}
+    block["model"] = own | ({} if asked.steps is None else {"steps": asked.steps})
     block["generate"] = {"conditions": {"dx": dict(counts)}}
     (root / "params.yaml").write_text(yaml.safe_dump({"experiments": {NAME: block}}), encoding="utf-8")
     return root, surroundings(base) | {"SYNTHTRAIL_DATA": str(shared())}

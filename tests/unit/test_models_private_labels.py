@@ -109,3 +109,16 @@ def test_too_many_weights_leave_the_mixture(monkeypatch: pytest.MonkeyPatch) -> 
     assert fit(codes, counts, 1.0) is None
     assert fit(codes, {i: count[:1] for i, count in counts.items()}, 1.0) is None
     assert fit(codes, {}, 1.0) is None
+
+
+def test_a_number_is_told_by_its_coarse_codes() -> None:
+    """A number as target has as many classes as coarse codes, and is drawn from them."""
+    rng = np.random.default_rng(5)
+    one = rng.integers(0, 4, 8_000)
+    data = pd.DataFrame(
+        {"one": one, "two": rng.integers(0, 3, 8_000), "y": one * 10 + rng.normal(0, 1, 8_000).round(2)}
+    )
+    model = fitted(data, infer(data, "y"), {"epsilon": 10.0, "components": 100, "bins": 8})
+    assert model.labels is not None
+    made = next(model.sample(4_000))
+    assert np.corrcoef(made["one"], made["y"])[0, 1] > 0.9

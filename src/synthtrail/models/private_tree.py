@@ -111,7 +111,7 @@ class PrivateTree(TableModel[PrivateTreeSettings]):
 
     def _labelled(self, rounds: Rounds) -> Labels | None:
         """Return the logistic model of the target, None where the mixture's own classes are to stay."""
-        rng, shares = np.random.default_rng(), rounds.shares_of(rounds.at)
+        rng, shares = np.random.default_rng(), self._coarse_shares()
         classes = rng.choice(len(shares), SAMPLE, p=shares)
         codes = dict(self._of_kinds(classes, rng))
         counts = rounds.expected()
@@ -173,17 +173,24 @@ class PrivateTree(TableModel[PrivateTreeSettings]):
         if self.labels is None:
             yield from self._of_kinds(target, rng)
             return
-        at = target_index(self.codec)
-        shares = np.ones(1) if at is None else np.bincount(self.groupings[at].group, self.groupings[at].weight)
+        shares = self._coarse_shares()
 
         def draw(count: int) -> dict[int, Ints]:
-            return dict(self._of_kinds(rng.choice(len(shares), count, p=shares / shares.sum()), rng))
+            return dict(self._of_kinds(rng.choice(len(shares), count, p=shares), rng))
 
         found = private_labels.filled(target, draw, self.labels, rng)
         lacking = np.flatnonzero(next(iter(found.values())) < 0)
         for column, codes in self._of_kinds(target[lacking], rng) if lacking.size else ():
             found[column][lacking] = codes
         yield from found.items()
+
+    def _coarse_shares(self) -> Floats:
+        """Return the noisy share of each of the target's coarse codes (L,), 1 without a target."""
+        at = target_index(self.codec)
+        if at is None:
+            return np.ones(1)
+        weight = np.bincount(self.groupings[at].group, self.groupings[at].weight)
+        return np.asarray(weight / weight.sum())
 
     def _of_kinds(self, target: Ints, rng: np.random.Generator) -> Iterator[tuple[int, Ints]]:
         """Yield each column and its coarse codes (N,), rows drawn from the kinds of their class."""
