@@ -87,7 +87,7 @@ def plan(rows: int, settings: VaeSettings) -> Plan:
     >>> plan(26_000, VaeSettings()).width, plan(1_000, VaeSettings(latent=4)).latent
     (256, 4)
     """
-    few = {"width": 64, "latent": 8, "dropout": 0.1, "ema": 0.98, "check_every": 10, "batch": 128}
+    few = {"width": 64, "latent": 8, "dropout": 0.3, "ema": 0.98, "check_every": 10, "batch": 128}
     some = {"width": 128, "latent": 16, "dropout": 0.1, "ema": 0.99, "check_every": 50, "batch": 256}
     many = {"width": 256, "latent": 16, "dropout": 0.0, "ema": 0.999, "check_every": 100, "batch": 512}
     ruled = few if rows < FEW else some if rows < MANY else many
