@@ -18,7 +18,7 @@ from synthtrail.evaluation import drawing, page
 from synthtrail.evaluation.drawing import Points
 
 TOGETHER = (
-    ("The autoencoder's loss, before the GAN", ("code_loss", "code_held_loss"), ("learnt images", "images held back")),
+    ("The autoencoder's loss", ("code_loss", "code_held_loss"), ("learnt images", "images held back")),
     ("Losses", ("d_loss", "g_loss"), ("discriminator", "generator")),
     ("D(x) and D(G(z)): how real the discriminator finds both", ("d_real", "d_fake"), ("real rows", "generated rows")),
     ("The critic's scores", ("d_score_real", "d_score_fake"), ("real rows", "generated rows")),
