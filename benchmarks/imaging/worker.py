@@ -35,7 +35,7 @@ from synthtrail.storage.files import write_json
 
 IN_ALL = 30_000  # images, where classes are even
 PROBED = (20, 60)  # steps of two short trainings, whose difference is the time of a step
-FEW_ADDED = 100  # on inner parts 300 and 1,500 of each class teach less beside 6,400 real lesions (docs/images.md)
+FEW_ADDED = 100  # on inner parts 300 and 1,500 of each class teach less beside 6,400 real lesions (docs/adr/0026)
 SPEED = 4_000  # images drawn to measure how fast
 
 

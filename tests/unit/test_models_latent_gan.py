@@ -227,9 +227,13 @@ def test_what_has_no_up_is_learnt_in_all_ways(height: int, width: int, monkeypat
 
 
 def test_copies_of_codes_count_as_their_images() -> None:
-    """The law of codes that each stand there eight times is that of the codes themselves."""
-    codes, none = clouds((400, 0.0), (200, 8.0)), torch.zeros(600, dtype=torch.int64)
-    once = fit(codes, none, labels=1, parts=4, seed=0)
-    often = fit(codes.repeat(8, 1), none.repeat(8), labels=1, parts=4, seed=0, copies=8)
-    assert int((once.weights > 0).sum()) == int((often.weights > 0).sum())
-    assert torch.allclose(once.means[0, :1], often.means[0, :1], atol=0.3)
+    """Codes that each stand there eight times get no more parts, and are drawn to those of all as much as alone."""
+    codes, classes = clouds((400, 0.0), (200, 8.0), (30, 3.0)), torch.tensor([0] * 600 + [1] * 30)
+    once = fit(codes, classes, labels=2, parts=20, seed=0)
+    often = fit(codes.repeat(8, 1), classes.repeat(8), labels=2, parts=20, seed=0, copies=8)
+    for law in (once, often):
+        assert 2 <= int((law.weights[0] > 0).sum()) <= 600 // latent_mixture.EACH
+    assert torch.allclose(once.factors[1, 0], often.factors[1, 0], atol=0.01)
+    apart = fit(codes.repeat(8, 1), classes.repeat(8), labels=2, parts=20, seed=0)  # as if they were so many images
+    assert int((apart.weights[0] > 0).sum()) > 600 // latent_mixture.EACH
+    assert not torch.allclose(once.factors[1, 0], apart.factors[1, 0], atol=0.01)
