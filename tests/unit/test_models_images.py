@@ -32,7 +32,15 @@ SMALL: dict[str, dict[str, Any]] = {
     "plain_dcgan": {"steps": 1, "batch": 8, "width": 8, "noise": 4},
     "projection_gan": {"steps": 1, "batch": 8, "width": 8, "noise": 4},
     "image_vae": {"steps": 1, "batch": 8, "width": 8, "latent": 4},
-    "latent_gan": {"steps": 1, "code_steps": 1, "batch": 8, "width": 8, "critic_width": 8, "latent": 4},
+    "latent_gan": {
+        "steps": 1,
+        "code_steps": 1,
+        "label_steps": 1,
+        "batch": 8,
+        "width": 8,
+        "critic_width": 8,
+        "latent": 4,
+    },
 }
 every_generator = pytest.mark.parametrize("name", sorted(SMALL))
 PROFILES = sorted(path.stem for path in (ROOT / "catalog/smoke").glob("*.yaml"))

@@ -163,7 +163,7 @@ def test_large_images_go_without_a_gan(tmp_path: Path) -> None:
             samples.append(len(data))
             return super().draw(step, steps, data)
 
-    model: Any = LatentGan({"width": 8, "critic_width": 8, "latent": 4, "code_steps": 2, "batch": 4})
+    model: Any = LatentGan({"width": 8, "critic_width": 8, "latent": 4, "code_steps": 2, "label_steps": 2, "batch": 4})
     model.fit(data, codec_for("latent_gan", data), replace(QUIET, samples=Seen()))
     assert model.facts["steps"] == [0]
     assert len(samples) == 1

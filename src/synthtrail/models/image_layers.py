@@ -87,13 +87,13 @@ def unfolded(features: Tensor, start: tuple[int, int]) -> Tensor:
 
 
 @torch.no_grad()
-def settle(network: nn.Module, batches: Iterable[tuple[Tensor, Tensor]]) -> None:
+def settle(network: nn.Module, batches: Iterable[tuple[Tensor, ...]]) -> None:
     """Count the statistics of every batch normalisation anew from what `network` makes of these inputs."""
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None  # a plain mean over all batches
     network.train()
-    for noise, classes in batches if norms else ():
-        network(noise, classes)
+    for inputs in batches if norms else ():
+        network(*inputs)
     network.eval()

@@ -19,12 +19,16 @@ def ways(height: int, width: int) -> int:
 
 def turned(images: Tensor, how: Tensor) -> Tensor:
     """Return images (B, C, H, W), each laid the way (B,) that is said."""
-    shape = (-1, 1, 1, 1)
-    images = torch.where((how & 1).bool().reshape(shape), images.flip(3), images)
-    images = torch.where((how & 2).bool().reshape(shape), images.flip(2), images)
-    if images.shape[2] != images.shape[3]:
-        return images
-    return torch.where((how & 4).bool().reshape(shape), images.transpose(2, 3), images)
+    for bit, dimension in ((1, 3), (2, 2)):
+        if bool((how & bit).any()):
+            images = torch.where(_asked(how, bit), images.flip(dimension), images)
+    if images.shape[2] == images.shape[3] and bool((how & 4).any()):
+        images = torch.where(_asked(how, 4), images.transpose(2, 3), images)
+    return images
+
+
+def _asked(how: Tensor, bit: int) -> Tensor:
+    return (how & bit).bool().reshape(-1, 1, 1, 1)
 
 
 def at_random(images: Tensor, number: int, random: torch.Generator) -> Tensor:

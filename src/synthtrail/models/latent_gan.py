@@ -11,7 +11,8 @@ Two trainings, one after the other, then one generator:
    evenly and a moving average. It sharpens. Meanwhile it must still reconstruct the images from their codes
    (`fidelity`), so that what was learnt first stays. Images of more than `LARGE` pixels a side go without: their
    adversarial steps first spoil more than a CPU's minutes mend (docs/adr/0026); `steps` asks for them all the same.
-   Instead they get the grain that the decoder leaves out (`image_texture`).
+   Instead they get the grain that the decoder leaves out (`image_texture`), and a class by networks that were taught
+   to tell classes apart (`image_labels`).
 
 Images that have no up and no left (`orientation: any`) are learnt from in all ways in which they can lie: eight times
 as many, of rare classes too.
@@ -23,7 +24,7 @@ learns from the critic alone.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -32,41 +33,40 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from synthtrail.data.image import ImageCodec, ImageSchema, ImageSet
-from synthtrail.models import image_turns, latent_mixture
-from synthtrail.models.checkpoint import Checkpoint
+from synthtrail.models import image_labels, image_turns, latent_mixture
 from synthtrail.models.errors import ModelError
 from synthtrail.models.gan import STEPS, WARM_UP, ConditionalGan
-from synthtrail.models.image_layers import Plan, settle
+from synthtrail.models.image_colours import colours_of
+from synthtrail.models.image_labels import MOST_CLASSES, Labeller
+from synthtrail.models.image_layers import Plan
 from synthtrail.models.image_texture import Texture
-from synthtrail.models.journal import Figures, Journal
 from synthtrail.models.kinds import OfImages
 from synthtrail.models.latent_mixture import LatentMixture
-from synthtrail.models.latent_network import Autoencoder, Encoder, LatentGenerator, lost, scaled
+from synthtrail.models.latent_network import Autoencoder, Encoder, LatentGenerator, lost
 from synthtrail.models.objective import Objective, Schedule, generator_for
 from synthtrail.models.projection_gan import PLENTY, Critic, Generator, HingeObjective
-from synthtrail.models.state import State
-from synthtrail.models.synthesizer import NoSamples, Training
+from synthtrail.models.state import under
+from synthtrail.models.synthesizer import Training
 from synthtrail.models.threads import threads
 
-HELD, MOST_HELD = 0.05, 2_000  # images by which the autoencoder's steps are judged: a share, and at most
+LABELLER = "labeller."  # before the names of its weights
 LARGE = 40  # pixels a side from which on images cost so much that batches are smaller
-NEVER = 1_000_000  # checks without a better one
 GRAINS, MOST_GRAINS = 2**46, 5_000  # the random stream of the images whose texture is learnt, and at most how many
-STANDING = 2**45  # the random stream of the images by which the autoencoder's statistics are counted
 
 
 @dataclass(frozen=True)
 class LatentGanSettings:
     """Settings of `LatentGan`; None follows from the images, see `chosen`.
 
-    `code_steps` steps train the autoencoder, `steps` the GAN. `latent` numbers make a code, to which training adds
-    noise of deviation `jitter`; a class's codes have at most `parts` normals. With `orientation: any` images have no up
-    and no left. `fidelity` weighs reconstruction beside the critic. A `batch` has at least two images. `augment`,
-    `balance`, `critic_width` are those of `projection_gan`.
+    `code_steps` steps train the autoencoder, `label_steps` the networks of `image_labels`, `steps` the GAN. `latent`
+    numbers make a code, to which training adds noise of deviation `jitter`; a class's codes have at most `parts`
+    normals. With `orientation: any` images have no up and no left. `fidelity` weighs reconstruction beside the critic.
+    A `batch` has at least two images. `augment`, `balance`, `critic_width` are those of `projection_gan`.
     """
 
     steps: int | None = None
     code_steps: int | None = None
+    label_steps: int | None = None
     batch: int | None = None
     width: int = 16
     critic_width: int = 16
@@ -87,17 +87,20 @@ def chosen(settings: LatentGanSettings, schema: ImageSchema, images: int) -> dic
     """Return steps, images in each, size of the codes and augmentation, where the settings leave them open.
 
     >>> chosen(LatentGanSettings(), ImageSchema(28, 28, 1, ("0", "1")), 60_000)
-    {'steps': 1000, 'code_steps': 4000, 'batch': 64, 'latent': 32, 'augment': 0.0}
+    {'steps': 1000, 'code_steps': 4000, 'label_steps': 0, 'batch': 64, 'latent': 32, 'augment': 0.0}
     >>> chosen(LatentGanSettings(), ImageSchema(64, 64, 3, ("0", "1")), 8_000)
-    {'steps': 0, 'code_steps': 4500, 'batch': 32, 'latent': 48, 'augment': 1.0}
+    {'steps': 0, 'code_steps': 4500, 'label_steps': 1700, 'batch': 32, 'latent': 48, 'augment': 1.0}
     """
     large = max(schema.height, schema.width) > LARGE
     more = min(1.0, (images / 60_000) ** 0.4)
     adversarial = 0 if large else max(300, int(round(1_000 * more, -2)))
     coding = max(600, int(round((10_000 if large else 4_000) * more, -2)))
+    named = large and 1 < len(schema.classes) <= MOST_CLASSES
+    labelling = max(300, int(round(3_700 * more, -2))) if named else 0
     return {
         "steps": adversarial if settings.steps is None else settings.steps,
         "code_steps": settings.code_steps or coding,
+        "label_steps": labelling if settings.label_steps is None else settings.label_steps,
         "batch": max(2, settings.batch or (32 if large else 64)),
         "latent": settings.latent or (48 if large else 32),
         "augment": settings.augment if settings.augment is not None else float(images < PLENTY),
@@ -115,6 +118,7 @@ class LatentGan(OfImages, ConditionalGan[ImageSet, ImageCodec, LatentGanSettings
 
     def __init__(self, given: Mapping[str, Any]) -> None:
         super().__init__(given)
+        self.labeller: Labeller | None = None
         self._codes: Tensor | None = None  # of the training images in all ways (W, N, Z), while there is an encoder
 
     @classmethod
@@ -136,9 +140,13 @@ class LatentGan(OfImages, ConditionalGan[ImageSet, ImageCodec, LatentGanSettings
 
     def learn(self, data: ImageSet, training: Training) -> NDArray[np.float64]:
         """Train the autoencoder, fit the law of its codes, train the GAN; return the share of each class."""
+        from synthtrail.models.latent_training import Coding  # noqa: PLC0415 - Lightning
+
         rows, classes = self.learn_facts(data)
-        kept = Coded.of(self, rows, classes, training)
-        autoencoder = kept.trained()
+        s, plan = self.settings, self.facts["plan"]
+        fresh, told = self.autoencoder(training.seed), f"{s} {self.facts} {training.seed}"
+        kept = Coding.of(fresh, self.untaught(training.seed), rows, classes, training, told)
+        autoencoder, self.labeller = kept.trained(plan, s.code_rate, self.ways)
         turned = (image_turns.turned(rows, torch.tensor([way])) for way in range(self.ways))
         self._codes = torch.stack([autoencoder.codes(images) for images in turned])
         mixture = latent_mixture.fit(
@@ -260,11 +268,41 @@ class LatentGan(OfImages, ConditionalGan[ImageSet, ImageCodec, LatentGanSettings
             warm_up=WARM_UP,  # a fresh critic has nothing to teach a decoder that makes images already
         )
 
+    def untaught(self, seed: int) -> Labeller | None:
+        """Return a fresh labeller, None where there is to be none."""
+        schema = self.codec.schema
+        if not self.facts["plan"].get("label_steps"):
+            return None
+        return image_labels.fresh(
+            schema.channels, max(schema.height, schema.width), len(schema.classes), self.ways, seed
+        )
+
     def draw(self, classes: Tensor, random: torch.Generator, first: int) -> ImageSet:
         """Make one image for each class."""
-        noise = torch.randn(len(classes), self.facts["plan"]["latent"] + 1, generator=random)
-        values = self.generator.textured(noise, classes, random)
+        if self.labeller is None:
+            values = self.made(classes, random)
+        else:
+            values = image_labels.drawn(self.labeller, self.made, classes, random)
         return self.codec.decode(values.contiguous().numpy(), classes.numpy(), first)
+
+    def made(self, classes: Tensor, random: torch.Generator) -> Tensor:
+        """Return images (N, C, H, W) in [-1, 1] of these classes' codes."""
+        noise = torch.randn(len(classes), self.facts["plan"]["latent"] + 1, generator=random)
+        values: Tensor = self.generator.textured(noise, classes, random)
+        return values
+
+    def state(self) -> dict[str, Tensor]:
+        """Return the generator's weights, and the labeller's."""
+        told = {} if self.labeller is None else self.labeller.state_dict()
+        return {**super().state(), **{f"{LABELLER}{name}": value for name, value in told.items()}}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Take the weights."""
+        super().restore({name: value for name, value in state.items() if not name.startswith(LABELLER)})
+        self.labeller = self.untaught(0)
+        if self.labeller is not None:
+            self.labeller.load_state_dict(under(LABELLER, state))
+            self.labeller.eval()
 
 
 class FaithfulObjective(HingeObjective):
@@ -272,6 +310,7 @@ class FaithfulObjective(HingeObjective):
 
     generator: LatentGenerator
     codes: Tensor
+    colours: Tensor
     fidelity = 0.0
     jitter = 0.0
     ways = 1
@@ -279,6 +318,7 @@ class FaithfulObjective(HingeObjective):
     def remember(self, codes: Tensor, fidelity: float, jitter: float) -> None:
         """Take the codes (W, N, Z) of the rows in all ways."""
         self.register_buffer("codes", codes, persistent=False)
+        self.register_buffer("colours", colours_of(self.rows), persistent=False)
         self.fidelity, self.jitter = fidelity, jitter
 
     def generator_loss(self, size: int, random: torch.Generator) -> Tensor:
@@ -294,75 +334,8 @@ class FaithfulObjective(HingeObjective):
             way = torch.randint(self.ways, (size,), generator=random, device=at.device)
         codes = self.codes[way, at]
         codes = codes + self.jitter * torch.randn(codes.shape, generator=random, device=codes.device)
-        return lost(self.generator.shades(codes), image_turns.turned(self.real(at), way))
+        return lost(self.generator.shades(codes), image_turns.turned(self.real(at), way), self.colours)
 
     def judged(self, images: Tensor, classes: Tensor, random: torch.Generator) -> Tensor:
         """Return the critic's judgement (B,), for which real and generated images are turned alike."""
         return super().judged(image_turns.at_random(images, self.ways, random), classes, random)
-
-
-@dataclass(frozen=True)
-class Coded:
-    """The first of the two trainings, which is not done again when the second is taken up after a kill."""
-
-    autoencoder: Autoencoder
-    rows: Tensor
-    model: LatentGan
-    journal: Journal
-    kept: Checkpoint | None
-
-    @classmethod
-    def of(cls, model: LatentGan, rows: Tensor, classes: Tensor, training: Training) -> "Coded":
-        """Return the training of a fit's autoencoder."""
-        journal, autoencoder = Journal(training), model.autoencoder(training.seed)
-        fresh = {"rows": rows, "classes": classes, **autoencoder.state_dict()}
-        kept = Checkpoint.named(fresh, f"{model.settings} {model.facts} {training.seed}", training, journal)
-        return cls(autoencoder, rows, model, journal, kept)
-
-    def trained(self) -> Autoencoder:
-        """Return the trained autoencoder, from the checkpoints' folder if it is there."""
-        whole = State({"autoencoder": self.autoencoder}, [])
-        if self.kept is None or not self.kept.restore(whole):
-            self._train()
-            if self.kept is not None:
-                self.kept.save(whole, self.model.facts["plan"]["code_steps"])
-        return self.autoencoder
-
-    def _train(self) -> None:
-        from synthtrail.models.latent_objective import Reconstruction  # noqa: PLC0415 - Lightning
-        from synthtrail.models.likelihood import LikelihoodSchedule, maximise  # noqa: PLC0415 - Lightning
-
-        s, plan, training = self.model.settings, self.model.facts["plan"], self.journal.training
-        steps, batch, rows = plan["code_steps"], plan["batch"], self.rows
-        schedule = LikelihoodSchedule(steps, batch, s.code_rate, check_every=200, patience=NEVER)
-        order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(training.seed))
-        held = min(MOST_HELD, round(len(rows) * HELD)) if len(rows) > 2 / HELD else 0
-        objective = Reconstruction(self.autoencoder, rows[order[held:]], rows[order[:held]] if held else rows)
-        objective.ways = self.model.ways
-        watched = replace(training, curves=Renamed(self.journal), samples=NoSamples())
-        weights = maximise(objective, schedule, watched, lambda _: None)
-        self.autoencoder.cpu().load_state_dict(weights)
-        self._stand(order[: 100 * batch])
-
-    def _stand(self, at: Tensor) -> None:
-        """Count the statistics of the averaged networks anew, by the images of these numbers."""
-        parts = [part for part in torch.split(at, 200) if len(part) > 1]
-        still, random = torch.zeros(200, self.autoencoder.latent), generator_for(self.journal.training.seed, STANDING)
-        seen = (scaled(image_turns.at_random(self.rows[part], self.model.ways, random)) for part in parts)
-        settle(self.autoencoder, ((images, still[: len(images)]) for images in seen))
-
-    def discard(self) -> None:
-        """Forget the autoencoder, for the fit is done."""
-        if self.kept is not None:
-            self.kept.discard()
-
-
-@dataclass(frozen=True)
-class Renamed:
-    """Curves of the autoencoder in the journal of the whole fit, by names that the GAN's do not have."""
-
-    journal: Journal
-
-    def log(self, step: int, figures: Figures) -> None:
-        """Keep the figures of a step."""
-        self.journal.log(step, {f"code_{name}": value for name, value in figures.items()})

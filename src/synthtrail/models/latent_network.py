@@ -9,7 +9,8 @@ With F = `width` features, images (B, C, H, W) that halve k times (see `image_la
 The decoder is not told the class. Told, it marks an image that could be of two classes with the one it was given, a
 classifier learns these marks, and finds none in real images (docs/adr/0026). A class is where its codes lie.
 
-The loss of a reconstruction is the cross-entropy of shades, as in `image_vae`: a pixel's best answer is its mean.
+The loss of a reconstruction is the cross-entropy of shades, as in `image_vae`: a pixel's best answer is its mean. With
+several channels, `HUES` times the distance of the colours is added (`image_colours`), lest hues be lost.
 """
 
 from itertools import pairwise
@@ -18,12 +19,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from synthtrail.models import image_colours
 from synthtrail.models.image_layers import Plan, features, last, lay_out
 from synthtrail.models.image_texture import Texture
 from synthtrail.models.latent_mixture import LatentMixture
 from synthtrail.models.projection_gan import Generator
 
 AT_ONCE = 500  # images coded together
+HUES = 0.05  # weight of the colours' distance beside the cross-entropy, in nats a pixel and channel
 
 
 class LatentGenerator(nn.Module):
@@ -114,6 +117,7 @@ def scaled(images: Tensor) -> Tensor:
     return last(images).float().div_(127.5).sub_(1)
 
 
-def lost(shades: Tensor, images: Tensor) -> Tensor:
-    """Return the mean cross-entropy of images in [-1, 1] by their reconstructed shades, in nats a pixel."""
-    return functional.binary_cross_entropy_with_logits(2 * shades, (images + 1) / 2)
+def lost(shades: Tensor, images: Tensor, colours: Tensor) -> Tensor:
+    """Return the loss of images in [-1, 1] by their reconstructed shades; see the module docstring."""
+    told = functional.binary_cross_entropy_with_logits(2 * shades, (images + 1) / 2)
+    return told if len(colours) == 1 else told + HUES * image_colours.apart(shades.tanh(), images, colours)

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from synthtrail.models import image_turns
+from synthtrail.models.image_colours import colours_of
 from synthtrail.models.latent_network import AT_ONCE, Autoencoder, lost, scaled
 from synthtrail.models.likelihood import Likelihood
 from synthtrail.models.objective import generator_for
@@ -15,7 +16,12 @@ class Reconstruction(Likelihood):
     """What the autoencoder is trained on; rows are images (N, C, H, W) uint8, to be seen in `ways` (`image_turns`)."""
 
     network: Autoencoder
+    colours: Tensor
     ways = 1
+
+    def __init__(self, network: Autoencoder, rows: Tensor, held: Tensor) -> None:
+        super().__init__(network, rows, held)
+        self.register_buffer("colours", colours_of(rows), persistent=False)
 
     def loss(self, size: int, random: torch.Generator) -> Tensor:
         """Return the loss of `size` rows."""
@@ -31,7 +37,7 @@ class Reconstruction(Likelihood):
 
     def _lost(self, network: Autoencoder, rows: Tensor, random: torch.Generator) -> Tensor:
         jitter = torch.randn(len(rows), network.latent, generator=random, device=rows.device)
-        return lost(network(scaled(rows), jitter), scaled(rows))
+        return lost(network(scaled(rows), jitter), scaled(rows), self.colours)
 
 
 def _even(rows: Tensor) -> tuple[Tensor, ...]:
