@@ -79,7 +79,7 @@ class ConditionalGan(ConditionalModel[Data, CodecT, SettingsT]):
             raise ModelError(f"{steps} more steps cannot be trained; ask for at least one")
         if training.devices > 1:
             raise ModelError("a finished model is trained on by one device: leave devices out")
-        facts, start = self.facts, {name: value.clone() for name, value in self.generator.state_dict().items()}
+        facts, start = self.facts, {name: value.clone() for name, value in self.state().items()}
         rows, classes = self.read_rows(data)
         self.facts = facts
         course = replace(self.schedule(), steps=steps, warm_up=WARM_UP)

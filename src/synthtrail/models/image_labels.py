@@ -104,6 +104,7 @@ def fresh(channels: int, side: int, classes: int, ways: int, seed: int) -> Label
     return labeller
 
 
+# Built like `evaluation.classifier`, said again: sharing it would make `validate` run anew whenever models change.
 def _network(channels: int, side: int, classes: int) -> nn.Sequential:
     stride, width = 1 if side <= LARGE else 2, WIDTH
     layers, side = [*_block(channels, width, stride)], -(-side // stride)

@@ -10,9 +10,10 @@ from synthtrail.data.augment import Augmentation, augment
 from synthtrail.models.image_labels import Labeller
 from synthtrail.models.image_layers import settle
 from synthtrail.models.image_objective import chances
-from synthtrail.models.journal import Journal, Prefixed
+from synthtrail.models.journal import Journal
 from synthtrail.models.likelihood import Likelihood, LikelihoodSchedule, maximise
 from synthtrail.models.objective import generator_for
+from synthtrail.models.prefixed import Prefixed
 from synthtrail.models.synthesizer import NoSamples
 
 BATCH, RATE, DECAY = 64, 0.003, 0.02

@@ -57,15 +57,3 @@ class Journal:
         """Take what `to_json` gave, and the files."""
         self.figures = [(int(step), dict(values)) for step, values in told["figures"]]
         self.restarts, self.files = [str(line) for line in told["restarts"]], dict(files)
-
-
-@dataclass(frozen=True)
-class Prefixed:
-    """Curves of a training within a fit, in the journal of the whole, by names that the others do not have."""
-
-    journal: Journal
-    prefix: str
-
-    def log(self, step: int, figures: Figures) -> None:
-        """Keep the figures of a step."""
-        self.journal.log(step, {f"{self.prefix}{name}": value for name, value in figures.items()})

@@ -167,6 +167,19 @@ class LatentGan(OfImages, ConditionalGan[ImageSet, ImageCodec, LatentGanSettings
         kept.discard()
         return shares
 
+    def learn_rows(
+        self,
+        rows: Tensor,
+        classes: Tensor,
+        training: Training,
+        course: Schedule,
+        start: Mapping[str, Tensor] | None = None,
+    ) -> NDArray[np.float64]:
+        """Train the GAN (see `ConditionalGan.learn_rows`); of a whole state as `start` the labeller stays as it is."""
+        if start is not None:
+            start = {name: value for name, value in start.items() if not name.startswith(LABELLER)}
+        return super().learn_rows(rows, classes, training, course, start)
+
     def sharpened(
         self, rows: Tensor, classes: Tensor, training: Training, start: Mapping[str, Tensor]
     ) -> NDArray[np.float64]:

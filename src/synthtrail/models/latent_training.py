@@ -13,11 +13,12 @@ from synthtrail.models.checkpoint import Checkpoint
 from synthtrail.models.image_labels import Labeller
 from synthtrail.models.image_labels_training import train as teach
 from synthtrail.models.image_layers import settle
-from synthtrail.models.journal import Journal, Prefixed
+from synthtrail.models.journal import Journal
 from synthtrail.models.latent_network import Autoencoder, scaled
 from synthtrail.models.latent_objective import Reconstruction
 from synthtrail.models.likelihood import LikelihoodSchedule, maximise
 from synthtrail.models.objective import generator_for
+from synthtrail.models.prefixed import Prefixed
 from synthtrail.models.state import State
 from synthtrail.models.synthesizer import NoSamples, Training
 
