@@ -129,9 +129,9 @@ def unlike(result: Result) -> str:
 
 
 def cost(result: Result) -> str:
-    """Return what training took."""
+    """Return what training took; steps are not comparable, since ours has several trainings."""
     found = result["cost"]
-    return f"{found['train']:,.0f} CPU s, {found['steps']:,.0f} steps" if "train" in found else ""
+    return f"{found['train']:,.0f} CPU s" if "train" in found else ""
 
 
 def goals(source: Source, done: Sequence[Done]) -> Iterator[str]:
