@@ -74,7 +74,7 @@ def test_what_is_drawn_follows_from_the_random_state() -> None:
 
 
 def test_a_labeller_learns_to_tell_classes_apart() -> None:
-    """Taught by noise around the shades of three uneven classes, it names others right, by each of its networks."""
+    """Taught by noise around the shades of three uneven classes, it names others right, and so does each of its networks."""
     data = pictures(120, 12, 12, 3, classes=3)
     rows = torch.from_numpy(data.pixels).permute(0, 3, 1, 2)
     classes = torch.from_numpy(data.labels.astype(int))
@@ -83,9 +83,11 @@ def test_a_labeller_learns_to_tell_classes_apart() -> None:
     train(labeller, rows[kept], classes[kept], torch.arange(20), NOTHING, 40, Journal(QUIET))
     others = pictures(60, 12, 12, 3, classes=3)
     with torch.no_grad():
-        said = labeller(torch.from_numpy(others.pixels).permute(0, 3, 1, 2) / 127.5 - 1)
-    assert torch.allclose(said.exp().sum(1), torch.ones(60), atol=1e-4)
-    assert (said.argmax(1).numpy() == others.labels.astype(int)).mean() > 0.95
+        images = torch.from_numpy(others.pixels).permute(0, 3, 1, 2) / 127.5 - 1
+        together, single = labeller(images), [labeller.said(number, images) for number in range(image_labels.NETWORKS)]
+    assert torch.allclose(together.exp().sum(1), torch.ones(60), atol=1e-4)
+    for said in (together, *single):
+        assert (said.argmax(1).numpy() == others.labels.astype(int)).mean() > 0.95
     assert not labeller.training
 
 
