@@ -74,7 +74,7 @@ def test_what_is_drawn_follows_from_the_random_state() -> None:
 
 
 def test_a_labeller_learns_to_tell_classes_apart() -> None:
-    """Taught by noise around the shades of three uneven classes, it names others right, and so does each of its networks."""
+    """Taught by noise around the shades of three uneven classes, it names others right, as does each network alone."""
     data = pictures(120, 12, 12, 3, classes=3)
     rows = torch.from_numpy(data.pixels).permute(0, 3, 1, 2)
     classes = torch.from_numpy(data.labels.astype(int))
