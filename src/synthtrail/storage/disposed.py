@@ -11,8 +11,8 @@ ledger refuses too; whoever deletes it gains nothing. Signatures are not verifie
 
 Salts are refused sooner than artifacts: where a salt key was destroyed, another must not be minted for this slot and
 input, or the same rows, or the same model, would come back under another digest. `disposal-executed` names the keys
-that were destroyed; until it is logged, a *tombstone* in the key store says so. Both are overruled by an entry of the
-ledger alone, with a name under it (`synthtrail dispose allow`).
+that were destroyed; until it is logged, a *tombstone* in the key store says so. The ledger's word is overruled by an
+entry of the ledger alone, which a steward signed (`synthtrail dispose allow`); from anybody else it changes nothing.
 
     >>> parse("size 9\\n" + "00" * 32 + " " + "11" * 32 + "\\n").artifacts["00" * 32][:4]
     '1111'
@@ -27,6 +27,7 @@ from pathlib import Path
 
 from synthtrail.custody import digest, dsse, entry, note, statement, tiles
 from synthtrail.custody.bundles import FolderReader
+from synthtrail.custody.ed25519 import parse_vkey
 from synthtrail.custody.errors import DataError, UsageError
 from synthtrail.custody.statement import Statement
 from synthtrail.storage.files import write_text
@@ -145,25 +146,39 @@ def _size(ledger: Path) -> int:
 def _after(known: Disposed, ledger: Path, size: int) -> Disposed:
     """Return what is known when the entries from `known.size` on have been read too."""
     artifacts, salts = dict(known.artifacts), set(known.salts)
-    for said in _statements(ledger, known.size, size):
+    for said in _statements(ledger, known.size, size, "disposal-executed", "incident"):
         details = _details(said)
         if said.act.event == "disposal-executed":
             artifacts |= {item.digest.hex(): str(said.predicate["certificate"]) for item in said.subjects}
             named = (_KEY.fullmatch(value) for name, value in details if name == "key")
             salts |= {(match[2], match[1]) for match in named if match}
-        elif str(said.predicate["what"]).startswith(ALLOWED):
+        elif str(said.predicate["what"]).startswith(ALLOWED) and said.act.actor in _stewards(ledger, size):
             allowed = {value for name, value in details if name == "slot"}
             salts = {(told, slot) for told, slot in salts if slot not in allowed}
     return Disposed(size, artifacts, frozenset(salts))
 
 
-def _statements(ledger: Path, start: int, end: int) -> Iterator[Statement]:
-    """Yield what the entries say that bear on this; the others are looked at, not read."""
+def _stewards(ledger: Path, size: int) -> set[str]:
+    """Return the names of the keys that the ledger lists as stewards'; a name is given once and keeps its role."""
+    found: set[str] = set()
+    for said in _statements(ledger, 0, size, "key-added", "key-rotated"):
+        if said.act.event == "key-added":
+            steward = said.act.text("role") == "steward"
+        else:
+            steward = said.act.text("replaces") in found
+        if steward:
+            found.add(parse_vkey(said.act.text("key")).name)
+    return found
+
+
+def _statements(ledger: Path, start: int, end: int, *events: str) -> Iterator[Statement]:
+    """Yield what the entries of these events say; the others are looked at, not read."""
+    marks = [f"/custody/{event}/".encode() for event in events]
     for data in tiles.read_entries(FolderReader(ledger).read, start, end, end):
         payload = dsse.parse(entry.parse(data).envelope).payload
-        if b"/custody/disposal-executed/" in payload or b"/custody/incident/" in payload:
+        if any(mark in payload for mark in marks):
             said = statement.read(payload)
-            if said.act.event in ("disposal-executed", "incident"):
+            if said.act.event in events:
                 yield said
 
 

@@ -11,7 +11,8 @@ import pytest
 
 from synthtrail.custody import certificate
 from synthtrail.custody.errors import UsageError
-from synthtrail.handover import disposal, executing, sealing
+from synthtrail.handover import acting, disposal, executing, pairs, sealing
+from synthtrail.handover.acting import Saying
 from synthtrail.storage import disposed
 from synthtrail.storage.disposed import DisposedError
 from synthtrail.storage.home import home
@@ -202,7 +203,7 @@ def test_a_stage_refuses_what_was_disposed_of(lab: Lab) -> None:
 
 
 def test_a_machine_that_has_only_the_ledger_refuses_too(lab: Lab) -> None:
-    """No list, no tombstone, no key: artifacts and salts are refused as the entries say, until a steward allows it."""
+    """Artifacts and salts are refused as the entries say, until a steward, and nobody else, allows it."""
     folder, ledger = home().salts(lab.custodian.policy.origin), lab.root / "ledger"
     salts_for(folder, "ward/ingest", "5" * 64)
     lab.make("ward", data_class="confidential")
@@ -221,6 +222,11 @@ def test_a_machine_that_has_only_the_ledger_refuses_too(lab: Lab) -> None:
     (ledger / disposed.LIST).write_text(f"{'0' * 64} {'1' * 64}\n", encoding="ascii")  # as the first version wrote it
     assert disposed.load(ledger) == listed
     salts_for(folder, "ward/ingest", "6" * 64, ledger)
+    slots = pairs.listed([("slot", "ward/ingest")])
+    said = Saying("incident", (), {"what": f"{disposed.ALLOWED}: I say so", "details": slots})
+    acting.say_all(lab.custodian, lab.operator, [said])
+    with pytest.raises(DisposedError, match="as the ledger says"):
+        salts_for(folder, "ward/ingest", "5" * 64, ledger)
     lab.run("dispose", "allow", "ward/ingest", "--reason", "a mistake", "--as", "ada", "--yes")
     salts_for(folder, "ward/ingest", "5" * 64, ledger)
     assert disposed.load(ledger).artifacts == listed.artifacts
