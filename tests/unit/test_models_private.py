@@ -156,7 +156,7 @@ def test_an_attack_stays_under_the_promise(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_the_attack_sees_noise_that_is_too_small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a twentieth of the noise, the same attack proves that the promise is broken (with a tenth, not every time)."""
+    """With a twentieth of the noise, the same attack proves that it is too little (with a tenth, not every time)."""
     monkeypatch.setattr(private_counts, "gaussian_variance", lambda rho: gaussian_variance(rho) / 400)
     assert audit(monkeypatch) > 1.0
 

@@ -17,6 +17,7 @@ permutation of all that the pattern allows, and when those are used up a running
     True
 """
 
+import math
 import re
 from collections.abc import Iterator
 
@@ -132,7 +133,7 @@ def _permutation(capacity: int, seed: int) -> tuple[int, int]:
     words = [int(word) for word in rng.integers(0, 2**32, 16)]
     start = sum(word << (32 * i) for i, word in enumerate(words[:8])) % capacity
     step = sum(word << (32 * i) for i, word in enumerate(words[8:])) % capacity or 1
-    while np.gcd(step, capacity) != 1:
+    while math.gcd(step, capacity) != 1:  # of any size, which numpy's is not
         step += 1
     return step, start
 

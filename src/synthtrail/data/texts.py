@@ -171,7 +171,7 @@ def _refuse_nearly(present: pa.Array, name: str, marks: Marks, counts: NDArray[n
     like = pc.match_substring_regex(present, f"^(?:{plain(mark)}|{grouped(mark)})$").to_numpy(zero_copy_only=False)
     codes = pc.match_substring_regex(present, f"^(?:{CODE})$").to_numpy(zero_copy_only=False)
     odd, rows = int(counts[~like].sum()), int(counts.sum())
-    if len(present) > rows / 2 and like.sum() > 20 and not codes.any() and odd < (1 - NEARLY) * rows:
+    if len(present) > rows / 2 and like.sum() > 20 and not codes.any() and 0 < odd < (1 - NEARLY) * rows:
         raise SourceError(
             f"column {name!r}: {rows - odd} numbers and {odd} other texts; correct those, say which mean missing "
             f"(`read: {{missing: [...]}}`), or `columns: {{{name}: category}}`"
