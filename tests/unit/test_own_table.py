@@ -22,6 +22,8 @@ experiments:
     legal_basis: published
     class: public
     retention: P10Y
+    validate:
+      utility_min: null # no gate
 """
 STATED = ["--licence", "internal use only", "--legal-basis", "GDPR art. 9(2)(j), protocol 7", "--retention", "P2Y"]
 

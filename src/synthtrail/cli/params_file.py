@@ -17,6 +17,7 @@ class ParamsFile:
         self.path = path
         self.yaml = YAML()
         self.yaml.width = 110
+        self.yaml.Representer = _representer()
         self.document = self.read(path)
 
     @property
@@ -46,3 +47,14 @@ class ParamsFile:
     def save(self) -> None:
         """Write the document back to where it came from."""
         self.write(self.path, self.document)
+
+
+def _representer() -> Any:
+    """Return what writes values as ruamel does, but nothing as `null`, which would else become an empty place."""
+    from ruamel.yaml.representer import RoundTripRepresenter  # noqa: PLC0415 - see above
+
+    class Representer(RoundTripRepresenter):
+        """The round trip's, of which nothing is changed for others."""
+
+    Representer.add_representer(type(None), lambda one, _: one.represent_scalar("tag:yaml.org,2002:null", "null"))
+    return Representer
