@@ -119,3 +119,12 @@ def test_without_classes_nothing_is_measured() -> None:
     found = scores(rows, rows, infer(rows, "weight"))
     assert {score.value for score in found.values()} == {None}
     assert all("classes" in score.note for score in found.values())
+
+
+def test_a_column_that_is_hardly_ever_there_is_compared_without_complaint() -> None:
+    """Of a handful of values a part may have one or none: no warning of a division reaches anybody."""
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"x": rng.normal(size=400), "ill": np.where(rng.random(400) < 0.5, "yes", "no")})
+    table["rare"] = table["x"].mask(rng.random(400) < 0.98)
+    found = scores(table, table.sample(frac=1, random_state=0), infer(table, "ill"))
+    assert found["class_shapes"].value is not None

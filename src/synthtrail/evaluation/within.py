@@ -142,9 +142,14 @@ def excess(group: Group, columns: list[Column], rng: np.random.Generator) -> flo
 def comparable(group: Group, column: Column) -> tuple[Callable[[Any, Any], float], Any, Any]:
     """Return how a column's two samples are compared, and its values (N,) in the training and the synthetic rows."""
     if is_number(column):
-        return fidelity.shape_of_numbers, read(group.real, column), read(group.made, column)
+        return _alike_numbers, read(group.real, column), read(group.made, column)
     alike = partial(_alike_but_for, len(column.categories))
     return alike, codes(group.real[column.name], column), codes(group.made[column.name], column)
+
+
+def _alike_numbers(one: Floats, other: Floats) -> float:
+    with np.errstate(divide="ignore"):  # scipy's p-value, which nobody asks for, divides by nothing for single values
+        return fidelity.shape_of_numbers(one, other)
 
 
 def _alike_but_for(missing: int, one: Ints, other: Ints) -> float:
