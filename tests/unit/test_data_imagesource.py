@@ -184,7 +184,7 @@ def test_new_takes_a_folder_of_pictures(tmp_path: Path, monkeypatch: pytest.Monk
     assert main.main(["new", "moles", "--source", "drop/moles", *stated]) == 2
     assert main.main(["new", "moles", "--source", "drop/moles", "--target", "dx", *stated]) == 0
     block = params.one(tmp_path / "params.yaml", "moles")
-    assert (block.modality, block.target, block.model.name) == ("image", "dx", "dcgan")
+    assert (block.modality, block.target, block.model.name) == ("image", "dx", "latent_gan")
 
 
 def zipped(path: Path, name: str, data: bytes, *, link: bool = False) -> Path:

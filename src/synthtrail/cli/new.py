@@ -131,6 +131,6 @@ def made(arguments: argparse.Namespace, left_out: Sequence[str], tables: Mapping
     if tables:
         model = {"modality": "relational", "tables": dict(tables)}
     elif is_pictures(arguments.source):
-        model = {"modality": "image"}
+        model = {"modality": "image", "model": dict(blocks.PICTURES)}
     drop = {"drop": list(left_out)} if left_out else {}
     return {"source": place.as_posix(), **target, **stated, "class": arguments.data_class, **drop, **model}
