@@ -19,6 +19,7 @@ from synthtrail.evaluation.pixels import SMALL_SIDE, shrink
 
 MOST_CLASSES = 12
 EACH = 8  # images of a class and side
+PIECE = 1_000  # images at a time
 FIELD = 12  # pixels at least on each side of a sheet's cell, so that small images are not lost
 
 Sides = Mapping[str, ImageSet]
@@ -73,11 +74,16 @@ def sheet(side: ImageSet, classes: tuple[str, ...], schema: ImageSchema, means: 
         if means:
             found = found.mean(axis=0, keepdims=True).astype(np.uint8) if len(found) >= LEAST_CELL else found[:0]
         rows.append(_row(found[:EACH], schema, 1 if means else EACH))
-    return np.vstack(rows)
+    gap = _gap(schema)
+    return np.vstack(rows)[:-gap, :-gap]
+
+
+def _gap(schema: ImageSchema) -> int:
+    return 1 + schema.width // 16
 
 
 def _row(found: NDArray[np.uint8], schema: ImageSchema, places: int) -> NDArray[np.uint8]:
-    gap = 1 + schema.width // 16
+    gap = _gap(schema)
     row = np.zeros((schema.height + gap, (schema.width + gap) * places, schema.channels), np.uint8)
     for i, image in enumerate(found):
         row[: schema.height, i * (schema.width + gap) : i * (schema.width + gap) + schema.width] = image
@@ -101,14 +107,26 @@ def _classes(sides: Sides, schema: ImageSchema, private: bool) -> str:
 
 def _pixels(sides: Sides, private: bool) -> str:
     cards = []
-    for what, measure in (("mean", np.mean), ("spread", np.std)):
+    shown = {name: side for name, side in sides.items() if not private or name == "made" or len(side) >= LEAST_CELL}
+    found = {name: moments(side.pixels) for name, side in shown.items()}
+    for number, what in enumerate(("mean", "spread")):
         drawings = {}
-        for name, side in sides.items():
-            if private and name != "made" and len(side) < LEAST_CELL:
-                continue
-            found = measure(side.pixels.astype(np.float64), axis=0)
-            scaled = found if what == "mean" else found * (255 / 127.5)
+        for name, both in found.items():
+            scaled = both[number] * (255 / 127.5 if what == "spread" else 1)
             drawings[NAMES[name]] = history.picture(png(scaled.clip(0, 255).astype(np.uint8)), f"{what}: {NAMES[name]}")
         cards.append(page.card(f"{what} of each pixel", page.side_by_side(drawings)))
     lead = "Where images are bright on average, and where they differ from each other."
     return page.section("pixels", "Pixels", lead, page.grid(cards, "wide"))
+
+
+def moments(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return mean and standard deviation of each pixel (H, W, C) of images (N, H, W, C), N above 0, in little memory.
+
+    >>> moments(np.array([[[[0]]], [[[4]]]], np.uint8))
+    (array([[[2.]]]), array([[[2.]]]))
+    """
+    mean = pixels.mean(axis=0, dtype=np.float64)
+    squares = np.zeros(pixels.shape[1:])
+    for start in range(0, len(pixels), PIECE):
+        squares += ((pixels[start : start + PIECE] - mean) ** 2).sum(axis=0)
+    return mean, np.sqrt(squares / len(pixels))

@@ -19,6 +19,7 @@ from synthtrail.evaluation.drawing import Points
 
 TOGETHER = (
     ("The autoencoder's loss", ("code_loss", "code_held_loss"), ("learnt images", "images held back")),
+    ("The labelling networks' loss", ("label_loss", "label_held_loss"), ("changed images", "images held back")),
     ("Losses", ("d_loss", "g_loss"), ("discriminator", "generator")),
     ("D(x) and D(G(z)): how real the discriminator finds both", ("d_real", "d_fake"), ("real rows", "generated rows")),
     ("The critic's scores", ("d_score_real", "d_score_fake"), ("real rows", "generated rows")),
@@ -28,6 +29,7 @@ TOGETHER = (
 TITLES = {
     "variety": "Variety of what is generated, over that of the real (about 1 is healthy)",
     "code_gradient_norm": "The autoencoder's gradient norm",
+    "label_gradient_norm": "The labelling networks' gradient norm",
     "loss": "Loss",
     "reconstruction": "Reconstruction",
     "divergence": "Divergence",

@@ -31,7 +31,8 @@ def validate(context: Context) -> None:
     data, schema = parts(context), read_schema(context)
     judgement = judge(context, data, schema)
     beside = layout.synthetic / ABOUT
-    judgement = replace(judgement, facts={**judgement.facts, **redrawn(beside), **protected(beside)})
+    items = "images" if isinstance(data[2], ImageSet) else "rows"
+    judgement = replace(judgement, facts={**judgement.facts, **redrawn(beside, items), **protected(beside)})
     if isinstance(data[2], ImageSet):
         judgement = held_to_counts(judgement, asked_counts(beside), data[2].labels)
     salts = context.salts_from(layout.synthetic)
@@ -69,11 +70,11 @@ def asked_counts(path: Path) -> dict[str, int]:
     return {str(name): int(count) for name, count in told.get("classes", {}).items()}
 
 
-def redrawn(path: Path) -> dict[str, str]:
-    """Return how many rows were mended and drawn again to keep what was asked for, for the head of the report."""
+def redrawn(path: Path, items: str) -> dict[str, str]:
+    """Return how many rows or images were mended and drawn again to keep what was asked for, for the head of the report."""
     told = read_json(path).get("drawn", {}) if path.exists() else {}
     dropped = {name: int(count) for name, count in told.get("dropped", {}).items()}
-    found = {f"Drawn again ({name})": f"{count:,} rows" for name, count in dropped.items()}
+    found = {f"Drawn again ({name})": f"{count:,} {items}" for name, count in dropped.items()}
     found |= {name.capitalize(): f"{int(count):,} rows" for name, count in told.get("repairs", {}).items()}
     return found | ({"Mended": f"{int(told['mended']):,} rows"} if "mended" in told else {})
 
