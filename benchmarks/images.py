@@ -23,13 +23,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from imaging import report, speed
-from imaging.schedule import awaited, budget, digest_of, planned
+from imaging.schedule import awaited, budget, digest_of, planned, training_of
 from synthtrail.storage.files import write_text
 from tabular.runs import Run, Store
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks/results/images"
 CACHE = ROOT / "benchmarks/cache/images"
+JUDGED = ("synthetic.npz", "result.json")  # of a run's folder; images are drawn through the judge's own sieve
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
 
@@ -123,13 +124,16 @@ def perform(run: Run, store: Store, cache: Path, seconds: float | None) -> dict[
 
 
 def fresh(folder: Path, run: Run) -> None:
-    """Empty a run's folder if other code made what lies in it."""
-    mark = folder / "digest"
-    if mark.exists() and mark.read_text(encoding="utf-8") != digest_of(run):
+    """Empty a run's folder if other code made what lies in it; what was trained stays if only the judge is another."""
+    marks = {folder / "digest": digest_of(run), folder / "training": training_of(run)}
+    same = {path.name: path.exists() and path.read_text(encoding="utf-8") == value for path, value in marks.items()}
+    if (folder / "digest").exists() and not same["digest"]:
         for path in sorted(folder.rglob("*"), reverse=True):
-            path.rmdir() if path.is_dir() else path.unlink()
+            if not same["training"] or path.name in JUDGED:
+                path.rmdir() if path.is_dir() else path.unlink()
     folder.mkdir(parents=True, exist_ok=True)
-    mark.write_text(digest_of(run), encoding="utf-8")
+    for path, value in marks.items():
+        path.write_text(value, encoding="utf-8")
 
 
 if __name__ == "__main__":

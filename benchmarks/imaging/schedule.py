@@ -103,11 +103,22 @@ def budget(run: Run, store: Store) -> float | None:
 
 def digest_of(run: Run) -> str:
     """Return the digest of a run."""
-    parts = [run.key, digest(run.table), _judging()]
-    if run.generator in GENERATORS:
-        generator = GENERATORS[run.generator]
-        settings = settings_of(run.table, run.generator)
-        parts += [f"{sorted(settings.items())}", _code(generator.model), meaning(Path(__file__).with_name("worker.py"))]
+    return _named(run.key, digest(run.table), _judging(), *_making(run))
+
+
+def training_of(run: Run) -> str:
+    """Return the digest of a run's training, which a judge that has changed leaves as it was."""
+    return _named(run.key, digest(run.table), *_making(run))
+
+
+def _making(run: Run) -> list[str]:
+    if run.generator not in GENERATORS:
+        return []
+    settings, code = settings_of(run.table, run.generator), _code(GENERATORS[run.generator].model)
+    return [f"{sorted(settings.items())}", code, meaning(Path(__file__).with_name("worker.py"))]
+
+
+def _named(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 

@@ -235,6 +235,25 @@ def test_the_digest_changes_with_the_code_of_the_generator(monkeypatch: pytest.M
     assert len(schedule._code("plain_dcgan")) == 64
 
 
+def test_a_change_of_the_judge_alone_costs_no_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The model stays, images and result do not; of other code of the generator nothing stays."""
+    run, folder = Run("mnist", schedule.OURS), tmp_path / "run"
+
+    def left() -> list[str]:
+        benchmark.fresh(folder, run)
+        return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+    assert left() == ["digest", "training"]
+    (folder / "model").mkdir()
+    for name in ("model/weights", "trained.json", "synthetic.npz", "result.json"):
+        (folder / name).write_text("x")
+    assert len(left()) == 6
+    monkeypatch.setattr(schedule, "_judging", lambda: "another judge")
+    assert left() == ["digest", "model/weights", "trained.json", "training"]
+    monkeypatch.setattr(schedule, "_code", lambda model: f"new code of {model}")
+    assert left() == ["digest", "training"]
+
+
 def test_a_set_is_held_against_its_own_manifests(tmp_path: Path) -> None:
     """Images as they were written pass; an image exchanged, or a line of the manifest, does not."""
     made = pictures(30, 5)
