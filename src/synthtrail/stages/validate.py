@@ -71,7 +71,7 @@ def asked_counts(path: Path) -> dict[str, int]:
 
 
 def redrawn(path: Path, items: str) -> dict[str, str]:
-    """Return how many rows or images were mended and drawn again to keep what was asked for, for the head of the report."""
+    """Return how many rows or images were mended or drawn again to keep what was asked for, for the report's head."""
     told = read_json(path).get("drawn", {}) if path.exists() else {}
     dropped = {name: int(count) for name, count in told.get("dropped", {}).items()}
     found = {f"Drawn again ({name})": f"{count:,} {items}" for name, count in dropped.items()}
