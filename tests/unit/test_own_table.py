@@ -1,6 +1,7 @@
 """The way of a table of one's own: `try`, `new`, `enable`, `disable`."""
 
 import argparse
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,7 @@ def test_new_adds_a_block_that_the_pipeline_accepts(place: Path, capsys: pytest.
         (["iris", "--source", "Station 4.csv", *STATED], "already"),
         (["taken", "--source", "Station 4.csv", *STATED], "catalog/taken.yaml"),
         (["ward", "--source", "none.csv", *STATED], "none.csv: no such file"),
+        (["ward", "--source", "alone", *STATED], "give the file itself, alone/ward.csv"),
         (["ward", "--source", "Station 4.csv", "--target", "outcom", *STATED], "did you mean 'outcome'"),
         (["ward", "--source", "Station 4.csv"], "give --licence, --legal-basis, --retention"),
         (["Ward 4", "--source", "Station 4.csv", *STATED], "lower-case letters"),
@@ -90,6 +92,8 @@ def test_new_adds_a_block_that_the_pipeline_accepts(place: Path, capsys: pytest.
 def test_new_says_in_one_line_what_is_wrong(place: Path, arguments: list[str], words: str) -> None:
     """And leaves params.yaml as it was."""
     (place / "catalog/taken.yaml").write_text("source: x\n", encoding="utf-8")
+    (place / "alone").mkdir()
+    shutil.copy(place / "Station 4.csv", place / "alone/ward.csv")
     with pytest.raises(CommandError) as error:
         run(new, *arguments)
     assert words in str(error.value)

@@ -458,6 +458,29 @@ def test_links_are_found_in_a_folder(folder: Path, tmp_path: Path) -> None:
         relate.propose(hospital.write(tmp_path, alone))
 
 
+def test_what_keeps_tables_apart_is_told_in_numbers(tmp_path: Path) -> None:
+    """A stranger, a gap, a key twice, two parents: counted and named by column, and no value is shown."""
+    patients, visits = pd.DataFrame({"pid": range(40)}), pd.DataFrame({"pid": [*range(40), *range(40)], "cost": 1})
+    doctors = pd.DataFrame({"doctor": range(5)})
+    faults = {
+        "in 1 row visits.pid is not in patients.pid": {"visits": visits.replace({"pid": {7: 4711}}).drop(index=[47])},
+        "in 2 rows visits.pid is missing": {
+            "visits": visits.assign(pid=visits["pid"].astype("Int64").mask(visits.index < 2))
+        },
+        "in 1 row patients.pid is there a second time": {"patients": pd.concat([patients, patients[:1]])},
+        "visits belongs to doctors and patients, and a table has one parent": {
+            "doctors": doctors,
+            "visits": visits.assign(doctor=visits["pid"] % 5),
+        },
+    }
+    for number, (words, changed) in enumerate(faults.items()):
+        folder = hospital.write(tmp_path / str(number), {"patients": patients, "visits": visits, **changed})
+        with pytest.raises(SourceError) as error:
+            relate.propose(folder)
+        assert f"; {words}; mend that, or write" in str(error.value)
+        assert "4711" not in str(error.value)
+
+
 MIMIC = Path(os.environ.get("SYNTHTRAIL_SHARED", ROOT.parent / "shared")) / "data/mimic3_demo"
 
 

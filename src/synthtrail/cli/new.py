@@ -73,10 +73,13 @@ def check_source(source: Path, target: str | None) -> tuple[str, ...]:
     """
     import pandas as pd  # noqa: PLC0415 - an auditor's commands do without
 
-    from synthtrail.data import sources  # noqa: PLC0415
+    from synthtrail.data import relationsource, sources  # noqa: PLC0415
     from synthtrail.data.errors import DataError  # noqa: PLC0415
     from synthtrail.stages.trial import unlearnable  # noqa: PLC0415
 
+    files = [path for path in source.iterdir() if not path.name.startswith(".")] if source.is_dir() else []
+    if len(files) == 1 and files[0].name.lower().endswith(relationsource.ENDINGS):
+        raise CommandError(f"{source}: a single table in a folder; give the file itself, {files[0].as_posix()}")
     try:
         data = sources.read(source, target if is_pictures(source) else None).data
     except DataError as error:

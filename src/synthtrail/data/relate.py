@@ -8,7 +8,7 @@ diagnosis belongs to. The order is the first column of dates that has none missi
 in each parent.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from synthtrail.data.errors import SchemaError, SourceError
 from synthtrail.data.prepare import settled
 from synthtrail.data.relationsource import ENDINGS
 
+NEARLY = 0.1  # of the rows may not fit for a column to be called nearly a key
 Tables = Mapping[str, pd.DataFrame]
 
 
@@ -42,8 +43,10 @@ def propose(folder: Path) -> dict[str, Any]:
     tops = [name for name in tables if name not in links]
     if len(tops) != 1:
         what = "no table is above all others" if not tops else f"{', '.join(tops)} belong to no other"
+        why = "".join(f"; {reason}" for reason in _reasons(tables, links, tops))
         raise SourceError(
-            f"{folder}: {what}; write `tables:` yourself (docs/relations.md), without those that do not fit"
+            f"{folder}: {what}{why}{'; mend that, or' if why else ';'} write `tables:` yourself (docs/relations.md), "
+            "without those that do not fit"
         )
     return {name: _entry(tables, links, name) for name in sorted(tables, key=lambda name: _depth(links, name))}
 
@@ -68,6 +71,33 @@ def _parents(tables: Tables, name: str) -> list[tuple[str, str]]:
         if tables[name][key].notna().all() and set(tables[name][key]) <= set(table[key])
         if not (_is_key(tables[name][key]) and len(tables[name]) >= len(table))
     ]
+
+
+def _reasons(tables: Tables, links: Mapping[str, tuple[str, str]], tops: Sequence[str]) -> Iterator[str]:
+    """Yield what keeps tables from belonging to others that they nearly belong to, and which have several parents."""
+    for name, child in tables.items():
+        for other, table in tables.items():
+            for key in table.columns.intersection(child.columns) if other != name else ():
+                yield from _misfits(f"{name}.{key}", child[key], f"{other}.{key}", table[key])
+        if name not in links:
+            continue
+        others = {other for other, _ in _parents(tables, name)} & (set(tops) - {links[name][0]})
+        if others:
+            yield f"{name} belongs to {' and '.join(sorted({links[name][0], *others}))}, and a table has one parent"
+
+
+def _misfits(name: str, values: "pd.Series[Any]", known_as: str, keys: "pd.Series[Any]") -> Iterator[str]:
+    """Yield why a column is not quite the key of another table's, in numbers alone; nothing if it is far from it."""
+    known, present = keys.dropna(), values.dropna()
+    of_keys = {"is missing": len(keys) - len(known), "is there a second time": int(known.duplicated().sum())}
+    of_values = {"is missing": len(values) - len(present), f"is not in {known_as}": int((~present.isin(known)).sum())}
+    far = any(sum(found.values()) > NEARLY * size for found, size in ((of_keys, len(keys)), (of_values, len(values))))
+    if known.empty or present.empty or far:
+        return
+    for column, found in ((known_as, of_keys), (name, of_values)):
+        for what, count in found.items():
+            if count:
+                yield f"in {count:,} row{'s' * (count > 1)} {column} {what}"
 
 
 def _is_key(series: "pd.Series[Any]") -> bool:
