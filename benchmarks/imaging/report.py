@@ -174,15 +174,16 @@ def compared(done: Sequence[Done]) -> Iterator[str]:
 
 
 def halved(done: Sequence[Done]) -> Iterator[str]:
-    """Yield the ratio of our Fréchet distance to each baseline's, over the same folds and seeds."""
+    """Yield the ratios of our Fréchet distances to each baseline's, over the same folds and seeds."""
     ours = {(run.split, run.seed): result for run, result in done if run.generator == OURS}
     for name in GENERATORS:
         theirs = [(ours.get((run.split, run.seed)), result) for run, result in done if run.generator == name != OURS]
         pairs = [(one["distances"], other["distances"]) for one, other in theirs if one is not None]
         if pairs:
-            ratio = float(np.mean([one["frechet_domain"] / other["frechet_domain"] for one, other in pairs]))
-            said = "met" if ratio <= 0.5 else "MISSED"
-            yield f"Fréchet distance over that of {name}: {ratio:.2f} ({len(pairs)} pairs); goal at most 0.5: {said}.\n"
+            ratios = sorted(one["frechet_domain"] / other["frechet_domain"] for one, other in pairs)
+            found = ", ".join(f"{ratio:.2f}" for ratio in ratios)
+            said = "met" if ratios[-1] <= 0.5 else "MISSED"
+            yield f"Fréchet distance over that of {name}, pair by pair: {found}; goal at most 0.5 in each: {said}.\n"
 
 
 def wilson(share: float, count: int) -> tuple[float, float]:

@@ -209,7 +209,7 @@ def test_the_page_tells_figures_goals_and_what_was_not_run(tmp_path: Path) -> No
     assert "what was before" not in told
     assert told.endswith("after\n")
     assert "98.10% of the official 10,000 right (95 % interval 97.81% to 98.35%; 1 seeds); goal 98.0%: met" in told
-    assert "Fréchet distance over that of plain_002: 0.25 (1 pairs); goal at most 0.5: met" in told
+    assert "Fréchet distance over that of plain_002, pair by pair: 0.25; goal at most 0.5 in each: met" in told
     assert "hybrid less real + augmentation, balanced accuracy: +0.0550 over 2 folds" in told
     assert "Not run: 5 of 7 runs" in told
     assert "goal five times as many, met" in told
