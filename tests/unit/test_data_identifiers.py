@@ -43,10 +43,12 @@ def test_made_identifiers_look_like_the_real_ones(kind: str) -> None:
 
 
 def test_a_pattern_that_is_used_up_goes_on_with_a_number() -> None:
-    """Ten keys are all that one digit has; the eleventh has a digit more."""
+    """A letter and a digit make 260 different keys; those after them are longer."""
     table = pd.DataFrame({"x": np.arange(40) % 7, "key": [f"{a}{b}" for a in "ABCD" for b in range(10)]})
     (identifier,) = infer(table).identifiers
-    assert make(identifier, 1_000, first=0, seed=0).is_unique
+    made = make(identifier, 1_000, first=0, seed=0)
+    assert made.is_unique
+    assert [made[:260].str.len().max(), made[260:].str.len().min()] == [2, 3]
 
 
 def test_whole_numbers_that_do_not_fit_64_bits_are_codes() -> None:

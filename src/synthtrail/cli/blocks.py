@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 MODEL = {"name": "cart"}  # what `try` learns with; docs/tables.md tells when another does better
-PICTURES = {"name": "latent_gan"}  # docs/images.md has what it was measured to do
 BINS = 50
 STATED = {
     "licence": "fill in: under what terms you have the data, such as CC-BY-4.0 or internal use only",

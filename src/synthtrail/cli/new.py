@@ -15,7 +15,7 @@ from typing import Any
 from synthtrail.cli import blocks
 from synthtrail.cli.errors import CommandError
 from synthtrail.cli.params_file import ParamsFile
-from synthtrail.params import ParamsError, nearest, parse
+from synthtrail.params import DEFAULT_MODEL, ParamsError, nearest, parse
 
 SOURCE = "a source cannot be used without them, since nobody could say later by what right it was"
 
@@ -134,6 +134,6 @@ def made(arguments: argparse.Namespace, left_out: Sequence[str], tables: Mapping
     if tables:
         model = {"modality": "relational", "tables": dict(tables)}
     elif is_pictures(arguments.source):
-        model = {"modality": "image", "model": dict(blocks.PICTURES)}
+        model = {"modality": "image", "model": {"name": DEFAULT_MODEL["image"]}}
     drop = {"drop": list(left_out)} if left_out else {}
     return {"source": place.as_posix(), **target, **stated, "class": arguments.data_class, **drop, **model}

@@ -9,6 +9,7 @@ in each parent.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -75,15 +76,13 @@ def _parents(tables: Tables, name: str) -> list[tuple[str, str]]:
 
 def _reasons(tables: Tables, links: Mapping[str, tuple[str, str]], tops: Sequence[str]) -> Iterator[str]:
     """Yield what keeps tables from belonging to others that they nearly belong to, and which have several parents."""
-    for name, child in tables.items():
-        for other, table in tables.items():
-            for key in table.columns.intersection(child.columns) if other != name else ():
-                yield from _misfits(f"{name}.{key}", child[key], f"{other}.{key}", table[key])
-        if name not in links:
-            continue
-        others = {other for other, _ in _parents(tables, name)} & (set(tops) - {links[name][0]})
+    for (name, child), (other, table) in permutations(tables.items(), 2):
+        for key in table.columns.intersection(child.columns):
+            yield from _misfits(f"{name}.{key}", child[key], f"{other}.{key}", table[key])
+    for name, (parent, _) in links.items():
+        others = {other for other, _ in _parents(tables, name)} & (set(tops) - {parent})
         if others:
-            yield f"{name} belongs to {' and '.join(sorted({links[name][0], *others}))}, and a table has one parent"
+            yield f"{name} belongs to {' and '.join(sorted({parent, *others}))}, and a table has one parent"
 
 
 def _misfits(name: str, values: "pd.Series[Any]", known_as: str, keys: "pd.Series[Any]") -> Iterator[str]:
