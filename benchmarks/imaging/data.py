@@ -10,9 +10,10 @@ and kept in the cache.
 
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,10 +45,27 @@ class Source:
 
 @dataclass(frozen=True)
 class Part:
-    """Training images, and images that nothing but the final judge sees."""
+    """Training images, and images that nothing but the final judge sees; what the training images belong to (N,).
+
+    Without groups every training image is one of its own.
+    """
 
     train: ImageSet
     test: ImageSet
+    groups: NDArray[np.str_] | None = None
+
+
+class Classed(np.ndarray[Any, np.dtype[np.uint8]]):
+    """Pixels (N, H, W, C) that know their classes (N,): who is handed pixels alone can still go class by class."""
+
+    classes: NDArray[Any]
+
+    @classmethod
+    def of(cls, images: ImageSet) -> ImageSet:
+        """Return the same images with such pixels."""
+        pixels = images.pixels.view(cls)
+        pixels.classes = images.labels
+        return replace(images, pixels=pixels)
 
 
 SOURCES = {
@@ -71,13 +89,20 @@ def divided(name: str, fold: int, cached: Path) -> Part:
     if name == "ham10000":
         return _lesions(fold, cached)
     with np.load(shared() / name / f"{name}.npz", allow_pickle=False) as arrays:
-        return Part(*(_set(arrays[f"x_{part}"][..., None], arrays[f"y_{part}"]) for part in ("train", "test")))
+        train, test = (_set(arrays[f"x_{part}"][..., None], arrays[f"y_{part}"]) for part in ("train", "test"))
+        return Part(train, test)
 
 
 def inner(part: Part, seed: int = 7919) -> Part:
-    """Return the training images divided once more, for choices: a fifth of them is the test set of this part."""
-    held = np.random.default_rng(seed).permutation(len(part.train)) % 5 == 0
-    return Part(taken(part.train, ~held), taken(part.train, held))
+    """Return the training images divided once more, for choices: a fifth of the groups is the test set of this part.
+
+    Photographs of one lesion are alike: divided by chance they would stand for strangers that they are not.
+    """
+    groups = np.arange(len(part.train)) if part.groups is None else part.groups
+    names, group = np.unique(groups, return_inverse=True)
+    held = (np.random.default_rng(seed).permutation(len(names)) % 5 == 0)[group]
+    known = None if part.groups is None else part.groups[~held]
+    return Part(taken(part.train, ~held), Classed.of(taken(part.train, held)), known)
 
 
 def taken(images: ImageSet, rows: NDArray[np.bool_]) -> ImageSet:
@@ -108,7 +133,8 @@ def _lesions(fold: int, cached: Path) -> Part:
         pixels, labels, lesions = arrays["pixels"], arrays["labels"], arrays["lesions"]
     folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=FOLD_SEED).split(pixels, labels, lesions)
     rows = list(folds)[fold]
-    return Part(*(_set(pixels[part], labels[part]) for part in rows))
+    train, test = (_set(pixels[part], labels[part]) for part in rows)
+    return Part(train, test, lesions[rows[0]])
 
 
 def _decode(path: Path) -> None:

@@ -25,7 +25,7 @@ from tabular.runs import Run, Store, closure, meaning
 SEEDS = 2
 OURS = "latent_gan"
 REAL = "real"
-JUDGING = ("classifier", "distinct", "domain", "images", "manifold", "nearest", "pixels")
+JUDGING = ("classifier", "crowding", "distinct", "domain", "images", "manifold", "nearest", "pixels")
 LIMIT_S = 1_800  # processor seconds that ours may take to train
 
 

@@ -158,6 +158,22 @@ def test_the_images_of_a_choice_are_no_test_images() -> None:
     assert all(image.tobytes() in known for image in within.test.pixels)
 
 
+def test_photographs_of_one_lesion_stay_together_and_the_sieve_learns_their_classes() -> None:
+    """The inner division is by groups where there are some; the sieve's reference goes class by class."""
+    groups = np.repeat(np.arange(40), 3).astype(str)
+    within = data.inner(replace(PART, groups=groups))
+    known = {image.tobytes(): group for image, group in zip(PART.train.pixels, groups, strict=True)}
+    kept, held = ({known[image.tobytes()] for image in side.pixels} for side in (within.train, within.test))
+    assert kept | held == set(groups)
+    assert not kept & held
+    assert within.groups is not None
+    assert set(within.groups) == kept
+    found = worker.reference(replace(PART, groups=groups))
+    assert len(found.train) == 120
+    assert sorted(found.strangers.distances) == ["", "left", "right"]
+    assert sum(map(len, found.strangers.distances.values())) == 2 * len(within.test)
+
+
 @pytest.mark.slow
 def test_a_run_is_trained_drawn_and_judged_and_taken_up_where_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -12,6 +12,8 @@ import pytest
 from synthtrail.custody import canonical
 from synthtrail.data.image import ImageCodec, Images, ImageSet, numbered
 from synthtrail.evaluation import distinct
+from synthtrail.evaluation.nearest import nearest
+from synthtrail.evaluation.pixels import small
 from synthtrail.models import labels, registry
 from synthtrail.stages import generate as stage
 from synthtrail.stages import originals
@@ -107,8 +109,12 @@ def test_copies_are_drawn_again_and_counts_stay_exact(place: Path) -> None:
     assert len(set(made.names)) == 150
     facts = {pair["name"]: pair["value"] for pair in record["facts"]}
     assert int(facts["distinct.near_copies"]) > 50
-    found = int(facts["distinct.near_copies"]) + int(facts["distinct.near_duplicates"])
-    assert int(facts["dropped.distinct"]) == found
+    kinds = ("near_copies", "near_lonely", "near_duplicates", "over_quota")
+    assert int(facts["dropped.distinct"]) == sum(int(facts[f"distinct.{kind}"]) for kind in kinds)
+    held, apart = (nearest(small(side.pixels), small(TRAIN.pixels))[0] for side in (HOLDOUT, made))
+    for name in ("a", "b"):  # of each class no more lie near than the held-out ones' own quantiles allow
+        middle = np.median(held[HOLDOUT.labels == name])
+        assert (apart[made.labels == name] <= middle).mean() <= 0.5 + 1 / (made.labels == name).sum()
     assert [item["path"] for item in record["inputs"]] == ["data/spots/model", "data/spots/split"]
     manifest = (LAYOUT.synthetic / "manifest.txt").read_text(encoding="utf-8").splitlines()
     assert len(manifest) == len({line.split()[0] for line in manifest}) == 150

@@ -16,6 +16,7 @@ Distances are taken between images shrunk by block means to at most 16 pixels a 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import blake2b
 
 import numpy as np
 from numpy.typing import NDArray
@@ -205,7 +206,7 @@ def measure_distinctness(
     del schema
     if min(len(train), len(holdout), len(synthetic)) < 2:
         raise UnmeasurableError("needs at least two images of each kind")
-    reference = Reference.of(train.pixels, holdout.pixels)
+    reference = Reference.marks(train.pixels, holdout.pixels)
     unlike, copied = distinct.shares(reference, synthetic.pixels)
     held, made = (nearest(small(side.pixels), reference.train)[0] for side in (holdout, synthetic))
     marks = f"nearer than {reference.own:.3g}, the real images' own first percentile"
@@ -245,8 +246,9 @@ def measure_privacy(
 
 
 def _digests(*sides: ImageSet) -> NDArray[np.void]:
-    flat = np.concatenate([side.pixels.reshape(len(side), -1) for side in sides])
-    return np.ascontiguousarray(flat).view(np.dtype((np.void, flat.shape[1]))).ravel()
+    """Return a hash of each image of all sides (N,): pixels themselves would take their whole size once more."""
+    hashes = (blake2b(image.tobytes(), digest_size=16).digest() for side in sides for image in side.pixels)
+    return np.frombuffer(b"".join(hashes), np.dtype((np.void, 16)))
 
 
 def _some(images: ImageSet, rng: np.random.Generator, most: int = MOST_IMAGES) -> ImageSet:

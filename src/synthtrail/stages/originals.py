@@ -2,8 +2,9 @@
 
     sieve = sieve_of(context)      # None for tables, and where `generate.distinct` is false
 
-Near copies of training images and near-duplicates of one another are dropped and drawn again, so that counts stay exact
-(`synthtrail.evaluation.distinct`). It takes the split: without it nothing could be told from a copy.
+Near copies of training images, near-duplicates of one another, and what would make the released images lie nearer to
+training images than held-out ones do, are dropped and drawn again, so that counts stay exact
+(`synthtrail.evaluation.distinct`, `crowding`). It takes the split: without it nothing could be told from a copy.
 """
 
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ class DistinctSieve:
 
     def passed(self, batch: ImageSet) -> ImageSet:
         """Return the images of a batch that may stay."""
-        kept = self.inner.passed(batch.pixels)
+        kept = self.inner.passed(batch.pixels, batch.labels)
         return batch if kept.all() else Images().take(batch, np.flatnonzero(kept))
 
     @property
@@ -40,8 +41,10 @@ class DistinctSieve:
 
     def facts(self) -> dict[str, Any]:
         """Return the marks and how many images were dropped for what."""
-        marks = {"own": round(self.inner.reference.own, 6), "held": round(self.inner.reference.held, 6)}
-        return {"distinct": self.inner.facts() | {"mark": marks}}
+        reference = self.inner.reference
+        marks = {"own": reference.own, "held": reference.held, "lonely": reference.strangers.lonely}
+        told = {name: round(mark, 6) for name, mark in marks.items()}
+        return {"distinct": self.inner.facts() | {"mark": told}}
 
 
 def sieve_of(context: Context) -> DistinctSieve | None:
@@ -51,14 +54,15 @@ def sieve_of(context: Context) -> DistinctSieve | None:
     split = context.layout.split
     if not split.is_dir():
         raise StageError(f"{split}: not here, so copies of its images could not be told; `dvc checkout {split}`")
-    train, holdout = (rows(split, part) for part in ("train", "holdout"))
-    return DistinctSieve(distinct.Sieve(Reference.of_rows(train, holdout)))
+    (train, _), (holdout, classes) = (rows(split, part) for part in ("train", "holdout"))
+    return DistinctSieve(distinct.Sieve(Reference.of_rows(train, holdout, classes)))
 
 
-def rows(folder: Path, part: str) -> NDArray[np.float32]:
-    """Return the images of a part as distances see them (N, D), a thousand decoded at a time."""
-    found = []
+def rows(folder: Path, part: str) -> tuple[NDArray[np.float32], NDArray[Any]]:
+    """Return the images of a part as distances see them (N, D) and their labels (N,), a thousand decoded at a time."""
+    found, labels = [], []
     for batch in encoded.batches(folder, part):
         pixels = np.stack([decode_png(png, name) for png, name in zip(batch.png, batch.names, strict=True)])
         found.append(small(pixels))
-    return np.concatenate(found)
+        labels.append(batch.labels)
+    return np.concatenate(found), np.concatenate(labels)
