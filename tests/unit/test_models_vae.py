@@ -87,7 +87,7 @@ def test_the_bound_lies_above_the_entropy_and_rows_keep_what_belongs_together() 
     model = TableVae({"steps": 400, "check_every": 50, "width": 64, "rate": 0.003, "dropout": 0.0})
     model.fit(data, codec, QUIET)
     codes = torch.from_numpy(codec.encode(table(2000)))
-    judge = Bound(model.network, codes, codes, sizes=model.sizes, at=3, seed=0, warm_up=1)
+    judge = Bound(model.network, codes, codes, at=3, seed=0, warm_up=1)
     with torch.no_grad():
         bound = float(judge.judge(model.network))
     one, other, size, ill = codes.numpy().T

@@ -39,7 +39,7 @@ class BoundRows(RowLosses):
     def losses(self, rows: Tensor, random: torch.Generator) -> Tensor:
         """Return the loss of each row (B,), over the number of columns so that clipping means the same everywhere."""
         classes = rows.new_zeros(len(rows)) if self.at is None else rows[:, self.at]
-        bounds = self.network.bound(rows, classes, random, lambda logits: self._unsure(logits, rows))
+        bounds = self.network.bound(rows, classes, random, lambda body: self._unsure(self.network.head(body), rows))
         return bounds / rows.shape[1]
 
     def _unsure(self, logits: Tensor, rows: Tensor) -> Tensor:

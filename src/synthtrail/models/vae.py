@@ -1,8 +1,9 @@
 """A variational autoencoder for tables that draws its latent codes from a density learnt with it, given the class.
 
-TVAE's class (Xu et al. 2019, arXiv 1907.00503), with two differences that carry most of its quality: columns are codes
-of the table's codec, each with a softmax of its own, and the prior is an autoregressive mixture of normals instead of
-one normal (`latent_prior`). So a class's latent codes may lie as they like, and what is drawn is what was encoded.
+TVAE's class (Xu et al. 2019, arXiv 1907.00503), with three differences that carry most of its quality: columns are
+codes of the table's codec, each with a softmax of its own; the prior is an autoregressive mixture of normals instead of
+one normal (`latent_prior`), so that a class's latent codes may lie as they like, and what is drawn is what was encoded;
+and each column sees the code of one other column, that with which it shares most (`coupled_head`).
 
 A tenth of the rows is held back; training stops when the bound on them gets no better (`likelihood`). What the settings
 leave open follows from the number of rows (`plan`), counted in steps and never in seconds.
@@ -13,7 +14,7 @@ leave open follows from the number of rows (`plan`), counted in steps and never 
 
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import ClassVar, TypeVar
+from typing import ClassVar, TypeVar, cast
 
 import numpy as np
 import pandas as pd
@@ -22,9 +23,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from synthtrail.models.conditional import shares
-from synthtrail.models.digits import Digits
+from synthtrail.models.coupled_head import CoupledHead
+from synthtrail.models.dependence_tree import ROOT, parents
 from synthtrail.models.masked import parts
-from synthtrail.models.masked_network import Head
 from synthtrail.models.one_hot import ranks_of_codes
 from synthtrail.models.synthesizer import Training
 from synthtrail.models.table_model import SHOWN
@@ -41,8 +42,9 @@ SettingsT = TypeVar("SettingsT")
 class VaeSettings:
     """Settings of `TableVae`; None is decided by the number of rows (`plan`).
 
-    `latent` numbers make a latent code, each drawn from `parts` normals. At most `steps` steps are taken; after
-    `warm_up` of them (`vae_objective`), `patience` checks without a better one end them.
+    `latent` numbers make a latent code, each drawn from `parts` normals. A column's code tells its children `coupling`
+    numbers. At most `steps` steps are taken; after `warm_up` of them (`vae_objective`), `patience` checks without a
+    better one end them.
     """
 
     steps: int | None = None
@@ -51,6 +53,7 @@ class VaeSettings:
     layers: int = 1
     latent: int | None = None
     parts: int = 8
+    coupling: int | None = None
     embedding: int = 8
     dropout: float | None = None
     rate: float = 0.002
@@ -66,6 +69,7 @@ class Plan(VaeShape):
     """The settings with nothing left open."""
 
     embedding: int = 8
+    coupling: int = 1
     steps: int = 0
     batch: int = 0
     rate: float = 0.0
@@ -87,9 +91,9 @@ def plan(rows: int, settings: VaeSettings) -> Plan:
     >>> plan(26_000, VaeSettings()).width, plan(1_000, VaeSettings(latent=4)).latent
     (256, 4)
     """
-    few = {"width": 64, "latent": 8, "dropout": 0.3, "ema": 0.98, "check_every": 10, "batch": 128}
-    some = {"width": 128, "latent": 16, "dropout": 0.1, "ema": 0.99, "check_every": 50, "batch": 256}
-    many = {"width": 256, "latent": 16, "dropout": 0.0, "ema": 0.999, "check_every": 100, "batch": 512}
+    few = {"width": 64, "latent": 8, "coupling": 8, "dropout": 0.3, "ema": 0.98, "check_every": 10, "batch": 128}
+    some = {"width": 128, "latent": 16, "coupling": 16, "dropout": 0.1, "ema": 0.99, "check_every": 50, "batch": 256}
+    many = {"width": 256, "latent": 16, "coupling": 16, "dropout": 0.0, "ema": 0.999, "check_every": 100, "batch": 512}
     ruled = few if rows < FEW else some if rows < MANY else many
     steps = min(6000, max(600 if rows < FEW else 1500, round(40 * rows / ruled["batch"])))
     given = {name: value for name, value in asdict(settings).items() if value is not None}
@@ -107,10 +111,14 @@ class AtOnce(TableNetwork[SettingsT]):
     def draw(self, classes: Tensor, random: torch.Generator, first: int) -> pd.DataFrame:
         """Make one row for each class."""
         at, coarse = target_index(self.codec), self.coarse(classes)
-        codes = drawn_codes(self.network.draw(coarse, random), self.sizes, random)
+        codes = self.codes(self.network.draw(coarse, random), random)
         if at is not None:
             codes[:, at] = coarse
         return self.decoded(codes.numpy(), row_rng(random, first), classes.numpy())
+
+    def codes(self, body: Tensor, random: torch.Generator) -> Tensor:
+        """Draw codes (B, C) of bodies (B, width), each column by itself."""
+        return drawn_codes(self.network.head(body), self.sizes, random)
 
 
 class TableVae(AtOnce[VaeSettings]):
@@ -128,14 +136,17 @@ class TableVae(AtOnce[VaeSettings]):
 
     def build(self) -> Vae:
         """Return fresh networks, as large as `facts` say."""
-        planned, sizes = Plan(**self.facts), self.sizes
-        digits, ranks = Digits(sizes, max(sizes)), ranks_of_codes(self.codec)[0].sum(1)
-        spread = digits.ranks(ranks)  # with a row more for each column, "hidden"
-        ends = np.cumsum(np.array(sizes) + 1) - 1
-        own = spread[np.delete(np.arange(len(spread)), ends)]
-        entrance = Entrance(sizes, own, planned.embedding, planned.width)
-        at = target_index(self.codec)
-        return Vae(entrance, Head(planned.width, digits, spread), planned.shape, 1 if at is None else sizes[at])
+        facts = dict(self.facts)
+        # A model that was saved before columns had parents has none.
+        tree = tuple(facts.pop("parents", (ROOT,) * len(self.sizes)))
+        planned, at = Plan(**facts), target_index(self.codec)
+        head = CoupledHead(planned.width, self.sizes, ranks_of_codes(self.codec)[0].sum(1), tree, planned.coupling)
+        entrance = Entrance(self.sizes, head.ranks, planned.embedding, planned.width)
+        return Vae(entrance, head, planned.shape, 1 if at is None else self.sizes[at])
+
+    def codes(self, body: Tensor, random: torch.Generator) -> Tensor:
+        """Draw codes (B, C) of bodies (B, width), each column beside its parent."""
+        return cast("CoupledHead", self.network.head).draw(body, random)
 
     def learn(self, data: pd.DataFrame, training: Training) -> NDArray[np.float64]:
         """Train; return the share of each class."""
@@ -145,7 +156,7 @@ class TableVae(AtOnce[VaeSettings]):
         codes, at = torch.from_numpy(self.coded(data)), target_index(self.codec)
         classes = np.zeros(len(codes), dtype=np.int64) if at is None else codes[:, at].numpy()
         s = plan(len(codes), self.settings)
-        self.facts = asdict(s)
+        self.facts = asdict(s) | {"parents": list(parents(codes.numpy(), self.sizes, at))}
         schedule = LikelihoodSchedule(
             s.steps,
             s.batch,
@@ -158,7 +169,7 @@ class TableVae(AtOnce[VaeSettings]):
         )
         self.network = self.fresh(training.seed)
         rows, held = parts(codes, training.seed)
-        objective = Bound(self.network, rows, held, sizes=self.sizes, at=at, seed=training.seed, warm_up=s.warm_up)
+        objective = Bound(self.network, rows, held, at=at, seed=training.seed, warm_up=s.warm_up)
         shown = torch.from_numpy(np.sort(classes)[:: max(1, len(classes) // SHOWN)])
         self.restore(maximise(objective, schedule, training, partial(self.shown, shown, training.seed)))
         return shares(classes, self.label_codes())

@@ -2,7 +2,7 @@
 
     encoder   codes (B, C)                            -> mean and log-variance of a latent code (B, Z)
     prior     class (B, L) one-hot                    -> density of latent codes (`latent_prior`)
-    decoder   latent code (B, Z), class (B, L)        -> logits of every column's codes (B, W)
+    decoder   latent code (B, Z), class (B, L)        -> body (B, width), of which `head` makes the columns' logits
 
 `bound` is minus the evidence lower bound (Kingma, Welling 2014, arXiv 1312.6114): what the decoder is unsure of, plus
 what the latent code tells beyond what the prior expects. The prior is learnt with the rest, so that what is drawn from
@@ -36,7 +36,7 @@ class VaeShape:
 
 
 class Vae(nn.Module):
-    """Encoder, prior and decoder; `entrance` makes codes (B, C) to (B, width), `head` (B, width) to logits (B, W)."""
+    """Encoder, prior and decoder; `entrance` makes codes (B, C) to (B, width), `head` makes logits of a body."""
 
     def __init__(self, entrance: nn.Module, head: nn.Module, shape: VaeShape, classes: int) -> None:
         super().__init__()
@@ -63,7 +63,7 @@ class Vae(nn.Module):
         unsure: Callable[[Tensor], Tensor],
         price: float = 1.0,
     ) -> Tensor:
-        """Return minus the bound for each row (B,); `unsure` turns logits into the cross-entropy of each (B,).
+        """Return minus the bound for each row (B,); `unsure` turns bodies into the cross-entropy of each (B,).
 
         At a `price` other than 1, what the latent code tells counts more or less than in the bound.
         """
@@ -77,12 +77,12 @@ class Vae(nn.Module):
         return unsure(self.decode(latent, label)) + price * told
 
     def decode(self, latent: Tensor, label: Tensor) -> Tensor:
-        """Return logits (B, W)."""
-        made: Tensor = self.head(self.decoder(self.of_latent(latent) + self.of_class(label)))
+        """Return bodies (B, width)."""
+        made: Tensor = self.decoder(self.of_latent(latent) + self.of_class(label))
         return made
 
     def draw(self, classes: Tensor, random: torch.Generator) -> Tensor:
-        """Return logits (B, W) of a latent code drawn for each class."""
+        """Return the body (B, width) of a latent code drawn for each class."""
         label = self.one_hot(classes)
         return self.decode(self.prior.draw(label, random), label)
 

@@ -1,13 +1,16 @@
 """What the autoencoder is trained on: the evidence lower bound of rows given their class.
 
 At first, what a latent code tells costs little, and more from step to step (Bowman et al. 2016, arXiv 1511.06349): a
-decoder that starts at full price learns to do without latent codes. The rows held back are judged at full price.
+decoder that starts at full price learns to do without latent codes. The rows held back are judged at full price, and
+without what the last layer's prior adds (`CoupledHead.price`), which is shared out among the rows.
 """
+
+from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
+from synthtrail.models.coupled_head import CoupledHead, cross_entropies
 from synthtrail.models.likelihood import Likelihood
 from synthtrail.models.objective import generator_for
 from synthtrail.models.vae_network import Vae
@@ -26,13 +29,12 @@ class Bound(Likelihood):
         rows: Tensor,
         held: Tensor,
         *,
-        sizes: tuple[int, ...],
         at: int | None,
         seed: int,
         warm_up: int,
     ) -> None:
         super().__init__(network, rows, held[:JUDGED])
-        self.sizes, self.at, self.seed, self.warm_up = sizes, at, seed, warm_up
+        self.at, self.seed, self.warm_up = at, seed, warm_up
         self.price = 1.0
 
     def begin(self, step: int) -> None:
@@ -42,7 +44,8 @@ class Bound(Likelihood):
     def loss(self, size: int, random: torch.Generator) -> Tensor:
         """Return the loss on `size` rows drawn with replacement."""
         picked = torch.randint(len(self.rows), (size,), generator=random, device=self.rows.device)
-        return self._of(self.network, self.rows[picked], random, self.price)
+        prior = cast("CoupledHead", self.network.head).price()
+        return self._of(self.network, self.rows[picked], random, self.price) + prior / len(self.rows)
 
     def judge(self, network: nn.Module) -> Tensor:
         """Return the loss on the rows held back, with the same draws as at every other check."""
@@ -51,14 +54,7 @@ class Bound(Likelihood):
 
     def _of(self, network: Vae, rows: Tensor, random: torch.Generator, price: float) -> Tensor:
         classes = rows.new_zeros(len(rows)) if self.at is None else rows[:, self.at]
-        return network.bound(rows, classes, random, lambda logits: self._unsure(logits, rows), price).mean()
-
-    def _unsure(self, logits: Tensor, rows: Tensor) -> Tensor:
-        """Return the cross-entropies of a row's columns, summed (B,)."""
-        parts = torch.split(logits, list(self.sizes), 1)
-        losses = [
-            functional.cross_entropy(part, rows[:, column], reduction="none")
-            for column, part in enumerate(parts)
-            if column != self.at
-        ]
-        return torch.stack(losses).sum(0) if losses else logits.sum(1) * 0.0
+        head = cast("CoupledHead", network.head)
+        return network.bound(
+            rows, classes, random, lambda body: cross_entropies(head.beside(body, rows), rows, self.at), price
+        ).mean()
