@@ -175,6 +175,7 @@ def test_the_plan_follows_rows_and_kinds() -> None:
     assert (plan(300, WganGpSettings()).stages, plan(300, WganGpSettings(), numbers=True).stages) == (4, 1)
     assert (plan(10_000, WganGpSettings(), numbers=True).stages, plan(10_000, WganGpSettings()).steps) == (4, 1200)
     assert plan(10**7, WganGpSettings()).steps == 6000
+    assert [plan(rows, WganGpSettings()).steps for rows in (300, 2_000, 8_000)] == [600, 600, 2000]
     given = WganGpSettings(steps=5, batch=6, width=7, pac=3, stages=2, critic_steps=4, critic_rate=0.5, moments=0.0)
     chosen = plan(10**6, given)
     assert (chosen.steps, chosen.batch, chosen.width, chosen.pac, chosen.stages) == (5, 6, 7, 3, 2)

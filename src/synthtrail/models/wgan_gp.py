@@ -37,8 +37,8 @@ from synthtrail.models.one_hot import Layout, gumbel, numbers_of_codes, ranks_of
 from synthtrail.models.tables import row_rng, target_index
 
 MANY = 10_000  # rows from which the larger networks pay
-PASSES = 30  # over so many rows
-FEWEST, MOST = 1200, 6000  # steps for them
+PASSES, FEW_PASSES = 30, 16  # over many rows, and over fewer
+FEWEST, FEW_STEPS, MOST = 1200, 600, 6000  # steps for them
 
 
 @dataclass(frozen=True)
@@ -90,8 +90,9 @@ def plan(rows: int, settings: WganGpSettings, *, numbers: bool = False) -> Plan:
     """Return the settings with what is left open filled in.
 
     From 10,000 rows on: four stages, packs of 4 in batches of 512, one critic step at twice the rate, 30 passes over
-    the rows, but 1,200 to 6,000 steps. Fewer rows cannot fill larger packs. Stages and moments are for categories: a
-    small table mostly of numbers (`numbers`) is better off with bells that the noise alone ties together.
+    the rows, but 1,200 to 6,000 steps. Fewer rows cannot fill larger packs; 16 passes, but at least 600 steps. Stages
+    and moments are for categories: a small table mostly of numbers (`numbers`) is better off with bells that the noise
+    alone ties together.
 
     >>> plan(26_000, WganGpSettings()).steps, plan(400, WganGpSettings(width=64)).width
     (1523, 64)
@@ -99,7 +100,8 @@ def plan(rows: int, settings: WganGpSettings, *, numbers: bool = False) -> Plan:
     many = rows >= MANY
     staged = many or not numbers
     batch = settings.batch or (512 if many else 64)
-    steps = min(MOST, max(FEWEST, round(PASSES * rows / batch))) if many else 600
+    passes, fewest = (PASSES, FEWEST) if many else (FEW_PASSES, FEW_STEPS)
+    steps = min(MOST, max(fewest, round(passes * rows / batch)))
     ruled: dict[str, float] = {"steps": steps, "batch": batch, "width": 256 if many else 128, "pac": 4 if many else 2}
     ruled |= {"critic_steps": 1 if many else 2, "critic_rate": settings.rate * (2 if many else 1)}
     ruled |= {"stages": 4 if staged else 1, "moments": (3.0 if many else 1.0) if staged else 0.0}
