@@ -20,7 +20,7 @@ from synthtrail.models import registry, vae
 from synthtrail.models.coupled_head import CoupledHead, cross_entropies
 from synthtrail.models.dependence_tree import ROOT, groups, information, order, parents, spanning
 from synthtrail.models.synthesizer import Training
-from synthtrail.models.vae import TableVae
+from synthtrail.models.vae import TableVae, likeness
 
 QUIET = Training(seed=0, progress=False)
 
@@ -101,7 +101,7 @@ def test_draws_follow_what_training_asks_for(tree: tuple[int, ...]) -> None:
     rows = torch.tensor(list(product(range(3), range(4), range(2))))
     with torch.no_grad():
         chances = torch.exp(-cross_entropies(found.beside(body.expand(24, -1), rows), rows, None))
-        drawn = found.draw(body.expand(60_000, -1), torch.Generator().manual_seed(2))
+        drawn = found.draw(body.expand(60_000, -1), torch.Generator().manual_seed(2), {})
     shares = torch.bincount(drawn @ torch.tensor([8, 2, 1]), minlength=24) / 60_000
     assert float(chances.sum()) == pytest.approx(1, abs=1e-5)
     assert float((shares - chances).abs().max()) < 4 * 0.5 / 60_000**0.5
@@ -118,9 +118,9 @@ def test_a_column_is_told_its_parents_code_and_no_other() -> None:
     assert bool((logits[0][2] == logits[2][2]).all())
 
 
-def alone(codes: NDArray[np.int64], sizes: tuple[int, ...], without: int | None = None) -> tuple[int, ...]:
+def alone(codes: NDArray[np.int64], sizes: tuple[int, ...], *_: int | None) -> tuple[int, ...]:
     """Return no parent for any column, in the place of `parents`."""
-    del codes, without
+    del codes
     return (ROOT,) * len(sizes)
 
 
@@ -153,6 +153,48 @@ def test_what_belongs_together_stays_together(monkeypatch: pytest.MonkeyPatch) -
     assert near[0] > 0.8
     assert right[0] - right[1] > 0.1
     assert near[0] - near[1] > 0.1
+
+
+def test_what_is_given_stays_and_tells_its_children() -> None:
+    """A column that is known is not drawn, and what is drawn beside it follows it."""
+    found, body = head((-1, 0, -1)), torch.zeros(20_000, 5)
+    given = torch.arange(20_000) % 3
+    with torch.no_grad():
+        drawn = found.draw(body, torch.Generator().manual_seed(0), {0: given})
+        chances = found.beside(body[:3], torch.tensor([[0, 0, 0], [1, 0, 0], [2, 0, 0]]))[1].softmax(1)
+    assert bool((drawn[:, 0] == given).all())
+    for code in range(3):
+        shares = torch.bincount(drawn[given == code, 1], minlength=4) / int((given == code).sum())
+        assert float((shares - chances[code]).abs().max()) < 4 * 0.5 / 6_600**0.5
+
+
+def test_the_tree_begins_where_it_is_told() -> None:
+    """Column 3 of the chain has no parent, and those beside it have it."""
+    assert parents(chain(500, 0), (6,) * 4, first=3) == (3, 3, ROOT, ROOT)
+
+
+def test_neighbouring_codes_of_a_number_are_alike() -> None:
+    """Heavy values among the bins have their place; missing is like nothing; words have no likeness."""
+    found = likeness(np.array([50.0, 10.0, 30.0, np.nan]))
+    assert found is not None
+    assert torch.allclose(found.sum(1), torch.ones(4))
+    assert float(found[1, 2] / found[1, 1]) == pytest.approx(float(found[2, 1] / found[2, 2]))
+    assert float(found[1, 0]) < float(found[1, 2])
+    assert found[3].tolist() == [0, 0, 0, 1]
+    assert likeness(None) is None
+
+
+def test_few_rows_tell_of_a_number_as_target() -> None:
+    """Of 300 rows whose target follows from two columns, made rows keep how it follows."""
+    rng = np.random.default_rng(0)
+    one, other = rng.normal(0, 1, (2, 300))
+    data = pd.DataFrame({"one": one.round(2), "other": other.round(2)})
+    data["y"] = (2 * one - other + rng.normal(0, 0.5, 300)).round(2)
+    model = TableVae({})
+    model.fit(data, TableCodec.fit(data, infer(data, "y"), 20), QUIET)
+    made = next(model.sample(2000, seed=1))
+    ways = np.linalg.lstsq(made[["one", "other"]].to_numpy(float), made["y"].to_numpy(float), rcond=None)[0]
+    assert ways == pytest.approx([2, -1], abs=0.5)
 
 
 def test_a_model_saved_before_columns_had_parents_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,8 @@ What single codes add is drawn towards 0 as by a normal prior of deviation `SPRE
 there are, the less is learnt of single pairs of codes.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -69,13 +71,16 @@ class CoupledHead(Head):
             for mine, at, weight in zip(logits, self.parents, weights, strict=True)
         ]
 
-    def draw(self, body: Tensor, random: torch.Generator) -> Tensor:
-        """Draw codes (B, C), parents first."""
+    def draw(self, body: Tensor, random: torch.Generator, given: Mapping[int, Tensor]) -> Tensor:
+        """Draw codes (B, C), parents first; of the columns `given` they are known (B,)."""
         logits, codes = torch.split(self(body), self.sizes, 1), body.new_zeros(len(body), len(self.sizes)).long()
         known = self.codes_known() if self.coupled else body
         weights = torch.split(self.told.matrix(slice(None))[0], self.sizes) if self.coupled else ()
         for at in self.order:
             mine, parent = logits[at], self.parents[at]
+            if at in given:
+                codes[:, at] = given[at]
+                continue
             if parent != ROOT:
                 mine = torch.addmm(mine, known[codes[:, parent] + self.starts[parent]], weights[at].T)
             codes[:, at] = torch.multinomial(mine.softmax(1), 1, generator=random).squeeze(1)

@@ -28,12 +28,17 @@ LEVEL = 0.01
 ROOT = -1
 
 
-def parents(codes: Codes, sizes: tuple[int, ...], without: int | None = None) -> tuple[int, ...]:
-    """Return the parent of each column of rows (N, C) of so many codes, -1 for none; `without` has no share in it."""
+def parents(
+    codes: Codes, sizes: tuple[int, ...], without: int | None = None, first: int | None = None
+) -> tuple[int, ...]:
+    """Return the parent of each column of rows (N, C) of so many codes, -1 for none.
+
+    Column `without` has no share in it; column `first` has no parent, but may have children.
+    """
     gain = information(codes, sizes)
     if without is not None:
         gain[without] = gain[:, without] = 0.0
-    return spanning(gain)
+    return spanning(gain, first)
 
 
 def order(of: tuple[int, ...]) -> list[int]:
@@ -53,15 +58,19 @@ def order(of: tuple[int, ...]) -> list[int]:
     return found
 
 
-def spanning(gain: Floats) -> tuple[int, ...]:
-    """Return each column's parent in the trees of greatest sum of `gain` (C, C); 0 joins nothing (Prim 1957)."""
+def spanning(gain: Floats, first: int | None = None) -> tuple[int, ...]:
+    """Return each column's parent in the trees of greatest sum of `gain` (C, C); 0 joins nothing (Prim 1957).
+
+    A tree begins at column `first`.
+    """
     count = len(gain)
     parent, best = np.full(count, ROOT), np.zeros(count)
     waiting = np.ones(count, dtype=bool)
     while waiting.any():
         # Where nothing joins what is there already, another tree begins at the column that tells most.
         joined = best * waiting
-        at = int(joined.argmax()) if joined.any() else int(np.where(waiting, gain.sum(1), -1.0).argmax())
+        start = first if first is not None and waiting[first] else int(np.where(waiting, gain.sum(1), -1.0).argmax())
+        at = int(joined.argmax()) if joined.any() else start
         waiting[at] = False
         nearer = waiting & (gain[at] > best)
         best[nearer], parent[nearer] = gain[at][nearer], at

@@ -34,6 +34,8 @@ from synthtrail.models.tables import row_rng, target_index
 from synthtrail.models.vae_network import Entrance, Vae, VaeShape, drawn_codes
 
 FEW, MANY = 2_000, 10_000  # rows at which the networks grow
+NEAR = 2.0  # codes of a number as target: how far it is like its neighbours
+FAR = 1e6  # codes away from all others
 
 SettingsT = TypeVar("SettingsT")
 
@@ -102,6 +104,19 @@ def plan(rows: int, settings: VaeSettings) -> Plan:
     return Plan(**(more | ruled | given))
 
 
+def likeness(centres: NDArray[np.float64] | None) -> Tensor | None:
+    """Return how alike the codes of a number are (K, K): a normal curve over their order, rows of sum 1; None of words.
+
+    A code for missing, whose centre is no number, is like none other.
+    """
+    if centres is None:
+        return None
+    places = np.argsort(np.argsort(centres)).astype(np.float64)
+    places[np.isnan(centres)] = FAR
+    curves = np.exp(-0.5 * ((places[:, None] - places) / NEAR) ** 2)
+    return torch.from_numpy(curves / curves.sum(1, keepdims=True)).float()
+
+
 class AtOnce(TableNetwork[SettingsT]):
     """Draws a row's columns at once, given its class and a latent code."""
 
@@ -110,15 +125,16 @@ class AtOnce(TableNetwork[SettingsT]):
 
     def draw(self, classes: Tensor, random: torch.Generator, first: int) -> pd.DataFrame:
         """Make one row for each class."""
-        at, coarse = target_index(self.codec), self.coarse(classes)
-        codes = self.codes(self.network.draw(coarse, random), random)
-        if at is not None:
-            codes[:, at] = coarse
+        coarse = self.coarse(classes)
+        codes = self.codes(self.network.draw(coarse, random), coarse, random)
         return self.decoded(codes.numpy(), row_rng(random, first), classes.numpy())
 
-    def codes(self, body: Tensor, random: torch.Generator) -> Tensor:
-        """Draw codes (B, C) of bodies (B, width), each column by itself."""
-        return drawn_codes(self.network.head(body), self.sizes, random)
+    def codes(self, body: Tensor, target: Tensor, random: torch.Generator) -> Tensor:
+        """Draw codes (B, C) of bodies (B, width), each column by itself; the target's are known (B,)."""
+        codes, at = drawn_codes(self.network.head(body), self.sizes, random), target_index(self.codec)
+        if at is not None:
+            codes[:, at] = target
+        return codes
 
 
 class TableVae(AtOnce[VaeSettings]):
@@ -136,17 +152,28 @@ class TableVae(AtOnce[VaeSettings]):
 
     def build(self) -> Vae:
         """Return fresh networks, as large as `facts` say."""
-        facts = dict(self.facts)
-        # A model that was saved before columns had parents has none.
-        tree = tuple(facts.pop("parents", (ROOT,) * len(self.sizes)))
-        planned, at = Plan(**facts), target_index(self.codec)
-        head = CoupledHead(planned.width, self.sizes, ranks_of_codes(self.codec)[0].sum(1), tree, planned.coupling)
+        facts, at = dict(self.facts), target_index(self.codec)
+        # In a model that was saved before there were parents, classes had nothing to do with each other either.
+        tree = facts.pop("parents", None)
+        alike = None if at is None or tree is None else likeness(self.codec.centres(at))
+        planned, ranks = Plan(**facts), ranks_of_codes(self.codec)[0].sum(1)
+        head = CoupledHead(planned.width, self.sizes, ranks, tuple(tree or [ROOT] * len(self.sizes)), planned.coupling)
         entrance = Entrance(self.sizes, head.ranks, planned.embedding, planned.width)
-        return Vae(entrance, head, planned.shape, 1 if at is None else self.sizes[at])
+        return Vae(entrance, head, planned.shape, 1 if at is None else self.sizes[at], alike)
 
-    def codes(self, body: Tensor, random: torch.Generator) -> Tensor:
-        """Draw codes (B, C) of bodies (B, width), each column beside its parent."""
-        return cast("CoupledHead", self.network.head).draw(body, random)
+    def codes(self, body: Tensor, target: Tensor, random: torch.Generator) -> Tensor:
+        """Draw codes (B, C) of bodies (B, width), each column beside its parent; the target's are known (B,)."""
+        at = target_index(self.codec)
+        return cast("CoupledHead", self.network.head).draw(body, random, {} if at is None else {at: target})
+
+    def tree(self, codes: NDArray[np.int64]) -> tuple[int, ...]:
+        """Return the columns' parents by rows of codes (N, C).
+
+        A target of words tells every column through the label; a number, of which each code is rare, as a parent too.
+        """
+        at = target_index(self.codec)
+        number = at is not None and self.codec.centres(at) is not None
+        return parents(codes, self.sizes, None if number else at, at if number else None)
 
     def learn(self, data: pd.DataFrame, training: Training) -> NDArray[np.float64]:
         """Train; return the share of each class."""
@@ -156,7 +183,7 @@ class TableVae(AtOnce[VaeSettings]):
         codes, at = torch.from_numpy(self.coded(data)), target_index(self.codec)
         classes = np.zeros(len(codes), dtype=np.int64) if at is None else codes[:, at].numpy()
         s = plan(len(codes), self.settings)
-        self.facts = asdict(s) | {"parents": list(parents(codes.numpy(), self.sizes, at))}
+        self.facts = asdict(s) | {"parents": list(self.tree(codes.numpy()))}
         schedule = LikelihoodSchedule(
             s.steps,
             s.batch,

@@ -1,7 +1,7 @@
 """The networks of a variational autoencoder for rows of codes: encoder, decoder, and the density of its latent codes.
 
     encoder   codes (B, C)                            -> mean and log-variance of a latent code (B, Z)
-    prior     class (B, L) one-hot                    -> density of latent codes (`latent_prior`)
+    prior     class (B, L), one-hot or nearly         -> density of latent codes (`latent_prior`)
     decoder   latent code (B, Z), class (B, L)        -> body (B, width), of which `head` makes the columns' logits
 
 `bound` is minus the evidence lower bound (Kingma, Welling 2014, arXiv 1312.6114): what the decoder is unsure of, plus
@@ -16,7 +16,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from synthtrail.models.latent_prior import Prior
 from synthtrail.models.masked_network import block
@@ -36,11 +35,18 @@ class VaeShape:
 
 
 class Vae(nn.Module):
-    """Encoder, prior and decoder; `entrance` makes codes (B, C) to (B, width), `head` makes logits of a body."""
+    """Encoder, prior and decoder; `entrance` makes codes (B, C) to (B, width), `head` makes logits of a body.
 
-    def __init__(self, entrance: nn.Module, head: nn.Module, shape: VaeShape, classes: int) -> None:
+    `alike` (L, L) tells what each class shares with the others; without it, classes have nothing to do with each other.
+    """
+
+    alike: Tensor
+
+    def __init__(
+        self, entrance: nn.Module, head: nn.Module, shape: VaeShape, classes: int, alike: Tensor | None = None
+    ) -> None:
         super().__init__()
-        self.classes = classes
+        self.register_buffer("alike", torch.eye(classes) if alike is None else alike, persistent=False)
         self.entrance = entrance
         self.encoder = Blocks(shape)
         self.code = nn.Linear(shape.width, 2 * shape.latent)
@@ -50,10 +56,9 @@ class Vae(nn.Module):
         self.decoder = Blocks(shape)
         self.head = head
 
-    def one_hot(self, classes: Tensor) -> Tensor:
-        """Turn classes (B,) into one-hot rows (B, L)."""
-        label: Tensor = functional.one_hot(classes, self.classes).float()
-        return label
+    def label(self, classes: Tensor) -> Tensor:
+        """Turn classes (B,) into rows of `alike` (B, L), one-hot ones where classes are all unlike."""
+        return self.alike[classes]
 
     def bound(
         self,
@@ -67,7 +72,7 @@ class Vae(nn.Module):
 
         At a `price` other than 1, what the latent code tells counts more or less than in the bound.
         """
-        label = self.one_hot(classes)
+        label = self.label(classes)
         mean, spread = self.code(self.encoder(self.entrance(codes))).chunk(2, 1)
         spread = spread.clamp(QUIET, LOUD)
         noise = torch.randn(mean.shape, generator=random, device=mean.device)
@@ -83,7 +88,7 @@ class Vae(nn.Module):
 
     def draw(self, classes: Tensor, random: torch.Generator) -> Tensor:
         """Return the body (B, width) of a latent code drawn for each class."""
-        label = self.one_hot(classes)
+        label = self.label(classes)
         return self.decode(self.prior.draw(label, random), label)
 
 
