@@ -39,7 +39,10 @@ def no_data(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(schedule, "_code", lambda model: f"code of {model}")
 
 
-def outcome(train: float = 100.0, accuracy: float = 0.9, frechet: float = 1.0) -> dict[str, Any]:
+NEARER = ("95 % interval 0.990 to 1.010", "95 % interval 0.900 to 0.950; nearer beyond doubt")
+
+
+def outcome(train: float = 100.0, accuracy: float = 0.9, frechet: float = 1.0, ratio: float = 1.0) -> dict[str, Any]:
     """Return a result as a run leaves it."""
     found = {"accuracy": [accuracy, accuracy], "balanced": [accuracy, accuracy], "recalls": {"a": 1.0, "b": accuracy}}
     return {
@@ -47,7 +50,7 @@ def outcome(train: float = 100.0, accuracy: float = 0.9, frechet: float = 1.0) -
         "real + synthetic": found,
         "hybrid": found,
         "distances": {"frechet_domain": frechet, "frechet_domain_real": 0.1},
-        "distinctness": {"distinct": 1.0},
+        "distinctness": {"distinct": 1.0, "nearest_ratio": ratio, "notes": {"nearest_ratio": NEARER[ratio < 0.95]}},
         "images_per_second": 3000,
         "cost": {"train": train, "steps": 10.0},
     }
@@ -217,7 +220,7 @@ def test_the_page_tells_figures_goals_and_what_was_not_run(tmp_path: Path) -> No
     for fold in range(2):
         real = {"balanced": [0.6], "accuracy": [0.6], "recalls": {"a": 0.6}}
         keep(store, Run("ham10000", "real", fold), {"real": real, "real + augmentation": real, "cost": {}})
-        keep(store, Run("ham10000", schedule.OURS, fold), outcome(accuracy=0.65 + 0.01 * fold))
+        keep(store, Run("ham10000", schedule.OURS, fold), outcome(accuracy=0.65 + 0.01 * fold, ratio=1.1 - 0.2 * fold))
     rates = {"loader": 600, "reader": 50, "training": 100, "generation": 1_999}
     (tmp_path / "results/speed.json").write_text(json.dumps(rates), encoding="utf-8")
     assert report.write(docs, store, tmp_path / "cache") == 0
@@ -227,6 +230,10 @@ def test_the_page_tells_figures_goals_and_what_was_not_run(tmp_path: Path) -> No
     assert "98.10% of the official 10,000 right (95 % interval 97.81% to 98.35%; 1 seeds); goal 98.0%: met" in told
     assert "Fréchet distance over that of plain_002, pair by pair: 0.25; goal at most 0.5 in each: met" in told
     assert "hybrid less real + augmentation, balanced accuracy: +0.0550 over 2 folds" in told
+    assert "medians: 1.000 (fold 0, seed 0; 95 % interval 0.990 to 1.010); mean 1.000. Goal: 1 or more on " in told
+    assert "1.100 (fold 0, seed 0; 95 % interval 0.990 to 1.010), 0.900 (fold 1, seed 0; 95 % interval 0.900 " in told
+    assert told.count("average and no run below it beyond doubt: met") == 1
+    assert told.count("average and no run below it beyond doubt: MISSED") == 1
     assert "Not run: 5 of 7 runs" in told
     assert "goal five times as many, met" in told
     assert "Generated 1,999: goal 2,000, MISSED" in told
