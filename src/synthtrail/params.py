@@ -107,7 +107,7 @@ class Experiment:
     validate: ValidateParams = field(default_factory=ValidateParams)
 
 
-DEFAULT_MODEL: Mapping[str, str] = {"tabular": "wgan_gp", "image": "latent_gan", "relational": "relational"}
+DEFAULT_MODEL: Mapping[str, str] = {"tabular": "vae", "image": "latent_gan", "relational": "relational"}
 KEYS = {"class": "data_class"}  # `class` is a word of the language
 
 

@@ -21,7 +21,7 @@ def test_a_few_lines_are_enough_and_data_are_confidential_unless_said_otherwise(
     """The least block has every default filled in, with class `confidential`."""
     experiment = params.parse("ward", LEAST)
     assert experiment.data_class == "confidential"
-    assert experiment.model.name == "wgan_gp"
+    assert experiment.model.name == "vae"
     assert (experiment.seed, experiment.holdout, experiment.generate.count) == (0, 0.2, None)
 
 
