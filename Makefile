@@ -21,7 +21,7 @@ repro: $(VENV)/.pipeline .dvc/tmp/plots.html
 	synthtrail repro $(EXPERIMENTS)
 
 test: $(VENV)/.dev .dvc/tmp/plots.html
-	python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.dev
 	ruff check
