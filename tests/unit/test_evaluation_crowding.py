@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from synthtrail.evaluation import crowding
+from synthtrail.evaluation import crowding, privacy
 from synthtrail.evaluation.crowding import GRID, Crowd, Quota, Quotas, Strangers
 from synthtrail.evaluation.distinct import Reference, Sieve
 from synthtrail.evaluation.nearest import nearest
@@ -163,3 +163,8 @@ def test_equal_training_images_are_no_crowd_to_divide_by() -> None:
     found = Crowd.of(small(train)).nearness(small(noise(5, 1)))
     assert np.isfinite(found).all()
     assert (found > 0).all()
+
+
+def test_nearness_is_on_the_scale_of_the_attack() -> None:
+    """Its numbers are said again there; were the attack's changed, this mark would have to follow."""
+    assert (crowding.NEIGHBOURS, crowding.ROOM, crowding.CREDIT) == (privacy.NEIGHBOURS, privacy.ROOM, privacy.CREDIT)

@@ -45,6 +45,7 @@ FEW = 5
 PATIENCE = 1_000
 LEAST = 4
 ASKED = 4_000  # training images among which another one's neighbours are looked for
+# As in `privacy`, said again: importing it would make `generate` run anew whenever the report's code changes.
 NEIGHBOURS, ROOM, CREDIT = 3, 0.3, 2.0
 EVERY = ""  # the class of images without classes
 

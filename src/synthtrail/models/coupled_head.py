@@ -63,33 +63,33 @@ class CoupledHead(Head):
         logits = list(torch.split(self(body), self.sizes, 1))
         if not self.coupled:
             return logits
-        known, weights = self.codes_known(), torch.split(self.told.matrix(slice(None))[0], self.sizes)
+        known, weights = self.telling()
         # One row of memory for each column, since every column's product takes its own.
         seen = known[(codes + self.starts).T]
         return [
-            mine if at == ROOT else torch.addmm(mine, seen[at], weight.T)
-            for mine, at, weight in zip(logits, self.parents, weights, strict=True)
+            mine if parent == ROOT else torch.addmm(mine, seen[parent], weight.T)
+            for mine, parent, weight in zip(logits, self.parents, weights, strict=True)
         ]
 
     def draw(self, body: Tensor, random: torch.Generator, given: Mapping[int, Tensor]) -> Tensor:
         """Draw codes (B, C), parents first; of the columns `given` they are known (B,)."""
         logits, codes = torch.split(self(body), self.sizes, 1), body.new_zeros(len(body), len(self.sizes)).long()
-        known = self.codes_known() if self.coupled else body
-        weights = torch.split(self.told.matrix(slice(None))[0], self.sizes) if self.coupled else ()
+        for at, known_codes in given.items():
+            codes[:, at] = known_codes
+        known, weights = self.telling() if self.coupled else (body, ())
         for at in self.order:
-            mine, parent = logits[at], self.parents[at]
             if at in given:
-                codes[:, at] = given[at]
                 continue
+            mine, parent = logits[at], self.parents[at]
             if parent != ROOT:
                 mine = torch.addmm(mine, known[codes[:, parent] + self.starts[parent]], weights[at].T)
             codes[:, at] = torch.multinomial(mine.softmax(1), 1, generator=random).squeeze(1)
         return codes
 
-    def codes_known(self) -> Tensor:
-        """Return what every code tells a child (W, rank)."""
+    def telling(self) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Return what every code tells a child (W, rank), and what each column makes of it (K, rank)."""
         smooth = torch.einsum("wf,wfr->wr", self.curves, self.bent[self.columns])
-        return self.known.weight + smooth
+        return self.known.weight + smooth, torch.split(self.told.matrix(slice(None))[0], self.sizes)
 
     def price(self) -> Tensor:
         """Return minus the logarithm of the prior of what single codes add, up to a constant."""

@@ -140,7 +140,8 @@ class AtOnce(TableNetwork[SettingsT]):
 class TableVae(AtOnce[VaeSettings]):
     """Good for tables of mixed types from some hundred rows to millions; fast to draw from, even for wide tables.
 
-    Columns are drawn at once, given a latent code. It does not complete partly given rows: `masked` does.
+    A row is drawn column by column, each beside its parent, given a latent code; that takes one pass through the
+    network. It does not complete partly given rows: `masked` does.
     """
 
     name: ClassVar[str] = "vae"
