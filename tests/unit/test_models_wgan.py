@@ -11,12 +11,15 @@ from torch.nn import functional
 from synthtrail.data.codec import TableCodec
 from synthtrail.data.schema import infer
 from synthtrail.models import calibration
-from synthtrail.models.arrangement import arrange, association, information
+from synthtrail.models.association import association, information
 from synthtrail.models.calibration import calibrate
 from synthtrail.models.cascade import Cascade
+from synthtrail.models.dependence_tree import ROOT
+from synthtrail.models.drawing_order import DrawingOrder, line_up, tree
 from synthtrail.models.moments import MOST_FEATURES, Moments
 from synthtrail.models.objective import generator_for
 from synthtrail.models.one_hot import Layout, gumbel
+from synthtrail.models.pair_start import begin, log_ratios
 from synthtrail.models.synthesizer import Training
 from synthtrail.models.threads import threads
 from synthtrail.models.wgan_gp import WganGp, WganGpSettings, plan
@@ -41,11 +44,22 @@ def rows_of(number: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.from_numpy(np.stack([first, second, label], 1)), torch.from_numpy(label)
 
 
-def cascade(stages: tuple[int, ...] = (1, 1)) -> Cascade:
+def cascade(stages: tuple[int, ...] = (1, 1), parents: tuple[int, ...] = ()) -> Cascade:
     """Return a fresh generator of such rows."""
+    order = DrawingOrder(SIZES, stages, parents)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return Cascade((4, 2), 16, SIZES, stages, torch.zeros(9, 0), torch.zeros(9, 0), 0.3)
+        return Cascade((4, 2), 16, order, torch.zeros(9, 0), torch.zeros(9, 0), 0.3)
+
+
+def drawn(generator: Cascade, number: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return generated codes (N, 3) and their classes, of which a fifth are 1."""
+    random = generator_for(0, 1)
+    classes = (torch.rand(number, generator=random) < 0.2).long()
+    label = functional.one_hot(classes, 2).float()
+    with torch.no_grad():
+        rows = generator(torch.randn(number, 4, generator=random), label, gumbel(torch.empty(number, 7), random))
+    return Layout(SIZES, 2).codes(rows), classes
 
 
 def moments(rows: torch.Tensor, classes: torch.Tensor) -> Moments:
@@ -53,18 +67,59 @@ def moments(rows: torch.Tensor, classes: torch.Tensor) -> Moments:
     return Moments(rows, classes, 2, Layout(SIZES, 2), torch.zeros(9, 0))
 
 
-def test_related_columns_are_drawn_in_different_stages() -> None:
-    """Copies are kept apart, the target is in no stage, and every other column is in one."""
+def test_columns_stand_in_line_behind_their_parents() -> None:
+    """Whatever the tree, each column but the target is in one stage, after its parent."""
+    rng = np.random.default_rng(0)
+    for columns in range(1, 9):
+        parents = tuple(int(rng.integers(-1, at)) if at else ROOT for at in range(columns))
+        stages = line_up(parents, (3,) * columns, stages=3, target=None)
+        line = [column for stage in stages for column in stage]
+        assert sorted(line) == list(range(columns))
+        assert all(parent == ROOT or line.index(parent) < line.index(at) for at, parent in enumerate(parents))
+        assert len({len(stage) for stage in stages[:-1]} | {-(-columns // min(3, columns))}) == 1
+    assert line_up((ROOT,), (2,), 4, target=0) == ()
+
+
+def test_the_target_tells_by_its_class_or_begins_the_tree() -> None:
+    """Words as target are in no pair; a number is the root, and a table of too many cells joins nothing."""
+    one = np.random.default_rng(0).integers(0, 4, 500)
+    codes = np.stack([one, one, one % 2], 1)
+    assert tree(codes, (4, 4, 2), 2, number=False) == (ROOT, 0, ROOT)
+    assert tree(codes, (4, 4, 2), 2, number=True)[2] == ROOT
+    assert ROOT not in tree(codes, (4, 4, 2), 2, number=True)[:2]
+    assert tree(codes, (4, 2**20, 2), None, number=False) == (ROOT, ROOT, 0)
+
+
+def test_columns_that_share_are_related() -> None:
+    """A copy shares all there is, and independent columns next to nothing."""
     rng = np.random.default_rng(0)
     one, two = rng.integers(0, 3, 500), rng.integers(0, 4, 500)
-    codes = np.stack([one, one, two, two, one % 2], 1)
-    found = association(codes, (3, 3, 4, 4, 2))
-    stages = arrange(found, 2, target=4)
-    assert sorted(column for stage in stages for column in stage) == [0, 1, 2, 3]
-    assert all(len({column // 2 for column in stage}) == 2 for stage in stages)
+    found = association(np.stack([one, one, two], 1), (3, 3, 4))
     assert found[0, 1] == pytest.approx(np.log(3), abs=0.05)
     assert found[0, 2] < 0.02
-    assert arrange(found[:1, :1], 4, target=0) == ()
+
+
+@pytest.mark.parametrize("stages", [(1, 1), (2,)])
+def test_a_generator_starts_from_pairs(stages: tuple[int, ...]) -> None:
+    """Before any training the second column follows the first, in one stage or two, and the first the class."""
+    rows, classes = rows_of(4000, 0)
+    generator = cascade(stages, (ROOT, 0, ROOT))
+    loose, _ = drawn(generator, 4000)
+    assert float((loose[:, 1] == loose[:, 0]).double().mean()) < 0.5
+    begin(generator, Layout(SIZES, 2), rows, classes)
+    made, of = drawn(generator, 4000)
+    assert float((made[:, 1] == made[:, 0]).double().mean()) > 0.85  # .9 and chance in the rows
+    assert float((made[:, 0] == of).double().mean()) == pytest.approx(0.8, abs=0.05)
+
+
+def test_what_few_rows_say_is_not_taken_for_certain() -> None:
+    """One row of a code moves its pairs little, many move them far, and a code never seen not at all."""
+    many = torch.tensor([0] * 500 + [1] * 500 + [2])
+    ratios = log_ratios(many, torch.tensor([0] * 500 + [1] * 500 + [1]), (4, 2))
+    assert float(ratios[0, 0]) == pytest.approx(np.log(2), abs=0.02)
+    assert float(ratios[0, 1]) < -4
+    assert 0 < float(ratios[2, 1]) < 0.2
+    assert float(ratios[3].abs().max()) < 1e-6
 
 
 def test_information_of_chance_is_none() -> None:
@@ -79,12 +134,12 @@ def test_a_later_stage_follows_an_earlier_one() -> None:
     """What was drawn goes into the logits of what is drawn next, and not the other way."""
     generator = cascade()
     noise, label = torch.zeros(200, 4), functional.one_hot(torch.zeros(200, dtype=torch.int64), 2).float()
-    drawn = gumbel(torch.empty(200, 7), generator_for(0, 0))
-    (first, early), (_, late) = generator.steps(noise, label, drawn)
+    chance = gumbel(torch.empty(200, 7), generator_for(0, 0))
+    (first, early), (_, late) = generator.steps(noise, label, chance)
     assert early.std(0).max() < 1e-6
     heard = {tuple(row) for row in late.detach().round(decimals=4).tolist()}
     assert len(heard) == len({tuple(row) for row in first.tolist()}) > 1
-    rows = generator(noise, label, drawn)
+    rows = generator(noise, label, chance)
     assert rows.shape == (200, 9)
     assert torch.equal(rows[:, 7:], label)
 
@@ -170,10 +225,10 @@ def test_dependence_is_learnt(stages: int, least: float) -> None:
     assert kept(next(model.sample(2000))) > least
 
 
-def test_the_plan_follows_rows_and_kinds() -> None:
-    """Many rows and categories get stages; what is given is kept."""
-    assert (plan(300, WganGpSettings()).stages, plan(300, WganGpSettings(), numbers=True).stages) == (4, 1)
-    assert (plan(10_000, WganGpSettings(), numbers=True).stages, plan(10_000, WganGpSettings()).steps) == (4, 1200)
+def test_the_plan_follows_rows() -> None:
+    """Many rows take more steps and larger packs; what is given is kept."""
+    assert (plan(300, WganGpSettings()).pac, plan(10_000, WganGpSettings()).pac) == (2, 4)
+    assert plan(10_000, WganGpSettings()).steps == 1200
     assert plan(10**7, WganGpSettings()).steps == 6000
     assert [plan(rows, WganGpSettings()).steps for rows in (300, 2_000, 8_000)] == [600, 600, 2000]
     given = WganGpSettings(steps=5, batch=6, width=7, pac=3, stages=2, critic_steps=4, critic_rate=0.5, moments=0.0)
@@ -187,4 +242,15 @@ def test_a_table_of_one_column_beside_the_class() -> None:
     data = pd.DataFrame({"size": np.arange(40.0), "kind": ["a", "b"] * 20})
     model = WganGp({"steps": 3, "batch": 8, "width": 8})
     model.fit(data, TableCodec.fit(data, infer(data, "kind"), 4), Training(seed=0, progress=False))
+    assert len(next(model.sample(7))) == 7
+
+
+def test_a_model_saved_before_there_were_parents_draws() -> None:
+    """Its facts name none and its weights have no pairs; it draws as it did, each column by its stage alone."""
+    data = related(100)
+    model = WganGp({"steps": 2, "batch": 8, "width": 8})
+    model.fit(data, TableCodec.fit(data, infer(data, "ill"), 4), Training(seed=0, progress=False))
+    assert model.facts.pop("parents")
+    model.restore({name: value for name, value in model.state().items() if not name.startswith("pairs")})
+    assert model.generator.order.edges() == []
     assert len(next(model.sample(7))) == 7

@@ -39,13 +39,24 @@ def calibrate(
     `layout` is that of the rows, `noise` the size Z of the generator's noise.
     """
     labels, width = generator.bias.shape
-    wanted = _shares(_coded(layout, rows, classes, width), labels, width)
+    wanted = log_shares(layout, rows, classes, labels, width)
     gaps = []
     for number in range(ROUNDS if width else 0):
-        made = _shares(_made(generator, classes, noise, generator_for(seed, STREAM + number)), labels, width)
-        gaps.append(float((wanted - made).abs().mean()))
-        generator.bias += (wanted.clamp(min=TINY).log() - made.clamp(min=TINY).log()).clamp(-MOST_STEP, MOST_STEP)
+        made = _logarithm(
+            _shares(_made(generator, classes, noise, generator_for(seed, STREAM + number)), labels, width)
+        )
+        gaps.append(float((wanted.exp() - made.exp()).abs().mean()))
+        generator.bias += (wanted - made).clamp(-MOST_STEP, MOST_STEP)
     return gaps
+
+
+def log_shares(layout: Layout, rows: Tensor, classes: Tensor, labels: int, width: int) -> Tensor:
+    """Return the logarithm of the share of each code in each class (L, W), as wanted of generated rows."""
+    return _logarithm(_shares(_coded(layout, rows, classes, width), labels, width))
+
+
+def _logarithm(shares: Tensor) -> Tensor:
+    return shares.clamp(min=TINY).log()
 
 
 def _coded(layout: Layout, rows: Tensor, classes: Tensor, width: int) -> Iterator[tuple[Tensor, Tensor]]:

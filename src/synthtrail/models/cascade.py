@@ -7,9 +7,12 @@
 Drawn all at once, columns hang together only through the noise, and two that belong together (a school and its years)
 come out right only with logits sharp enough for a network long trained. Stages make that easy, and cost little.
 
+A column that has a parent (`drawing_order`) gets beside its own logits those that the parent's code gives it, from a
+table (K_parent, K) in `pairs`, learnt like all else. `bias` (L, W) is added to the logits of each class. Where both
+start, `pair_start` says; training leaves the bias alone, and `calibration` sets it afterwards.
+
 A choice is the one-hot vector of the greatest logit plus Gumbel noise; backward it counts as the softmax at
-`temperature` (Jang, Gu, Poole 2017, arXiv 1611.01144). `bias` (L, W) is added to the logits of each class; training
-leaves it at 0, and `calibration` sets it afterwards.
+`temperature` (Jang, Gu, Poole 2017, arXiv 1611.01144).
 """
 
 import itertools
@@ -20,7 +23,11 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-BELL = 0.3  # deviation of a numeric column's bell before training, in ranks' standard deviations
+from synthtrail.models.dependence_tree import ROOT
+from synthtrail.models.drawing_order import DrawingOrder
+
+BELL = 3.0  # deviation of a numeric column's bell before training, in ranks' standard deviations: hardly one
+FAINT = 0.1  # of their usual weights is what a stage's logits begin with, so that bias and pairs are heard
 HEARD = 0.5  # deviation of the weights by which a stage hears the codes before it
 
 
@@ -87,6 +94,9 @@ class Stage(nn.Module):
         numbers = int(numeric.sum())
         self.block = _block(width) if alone else nn.Sequential(nn.LayerNorm(width), nn.SiLU(), nn.Linear(width, width))
         self.last = nn.Linear(width, self.end - start)
+        with torch.no_grad():
+            self.last.weight.mul_(FAINT)
+        nn.init.zeros_(self.last.bias)
         self.place = nn.Linear(width, numbers) if numbers else None
         self.log_width = nn.Parameter(torch.full((numbers,), math.log(BELL)))
         self.hear = nn.Linear(self.end - start, width, bias=False)
@@ -103,10 +113,9 @@ class Stage(nn.Module):
 
 
 class Cascade(nn.Module):
-    """The generator of the module docstring for columns of `sizes` codes, in the order in which they are drawn.
+    """The generator of the module docstring for columns in a given `order`.
 
-    `stages` says how many columns each stage takes; a target comes last and is in none. `ranks` and `ranked` (W, M) are
-    those of `one_hot.ranks_of_codes`, in the same order.
+    `ranks` and `ranked` (W, M) are those of `one_hot.ranks_of_codes`, in the same order.
     """
 
     bias: Tensor
@@ -115,29 +124,33 @@ class Cascade(nn.Module):
         self,
         inputs: tuple[int, int],
         width: int,
-        sizes: tuple[int, ...],
-        stages: tuple[int, ...],
+        order: DrawingOrder,
         ranks: Tensor,
         ranked: Tensor,
         temperature: float,
     ) -> None:
         super().__init__()
         noise, labels = inputs
-        self.temperature, self.labelled = temperature, sum(stages) < len(sizes)
+        self.temperature, self.order, self.runs = temperature, order, order.runs()
         self.first = nn.Linear(noise + labels, width)
         self.block = _block(width)
         self.stages = nn.ModuleList()
-        at = start = 0
-        for count in stages:
-            stage = Stage(width, start, list(sizes[at : at + count]), ranks, ranked, alone=len(stages) == 1)
+        start = 0
+        for columns in order.columns():
+            sizes = [order.sizes[at] for at in columns]
+            stage = Stage(width, start, sizes, ranks, ranked, alone=len(order.stages) == 1)
             self.stages.append(stage)
-            at, start = at + count, stage.end
+            start = stage.end
         self.width = start
         self.register_buffer("bias", torch.zeros(labels, start))
+        self.pairs = nn.ParameterDict(
+            {str(at): torch.zeros(order.sizes[parent], order.sizes[at]) for at, parent in order.edges()}
+        )
 
     def forward(self, noise: Tensor, label: Tensor, drawn: Tensor) -> Tensor:
         """Return one-hot rows from noise (B, Z), one-hot classes (B, L) and Gumbel noise (B, `width`)."""
-        return torch.cat([part for part, _ in self.steps(noise, label, drawn)] + [label] * self.labelled, 1)
+        rows = [part for part, _ in self.steps(noise, label, drawn)]
+        return torch.cat([*rows, label] if self.order.labelled else rows, 1)
 
     def parts(self) -> list[Stage]:
         """Return the stages."""
@@ -148,13 +161,40 @@ class Cascade(nn.Module):
         hidden = self.first(torch.cat([noise, label], 1))
         hidden = hidden + self.block(hidden)
         bias, found = label @ self.bias, []
-        for stage in self.parts():
+        known = {len(self.order.sizes) - 1: label} if self.order.labelled else {}
+        for stage, runs in zip(self.parts(), self.runs, strict=True):
             hidden = hidden + stage.block(hidden)
             logits = stage(hidden) + bias[:, stage.start : stage.end]
-            chosen = choose(logits, drawn[:, stage.start : stage.end], self.temperature, stage.sizes)
+            chosen, logits = self.chosen(logits, drawn[:, stage.start : stage.end], runs, known)
             found.append((chosen, logits))
             hidden = hidden + stage.hear(chosen)
         return found
+
+    def chosen(
+        self, logits: Tensor, drawn: Tensor, runs: list[list[int]], known: dict[int, Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        """Choose a stage's codes, one run of columns after the other; return choices and logits (B, W_s) with parents'.
+
+        `known` holds the one-hot codes (B, K) of the columns drawn before, and is given those drawn now.
+        """
+        choices, told = [], []
+        sizes = [[self.order.sizes[at] for at in run] for run in runs]
+        widths = [sum(size) for size in sizes]
+        parts = zip(runs, sizes, torch.split(logits, widths, 1), torch.split(drawn, widths, 1), strict=True)
+        for run, size, own, noise in parts:
+            heard = torch.cat(
+                [self.heard(at, mine, known) for at, mine in zip(run, torch.split(own, size, 1), strict=True)], 1
+            )
+            choice = choose(heard, noise, self.temperature, size)
+            known.update(zip(run, torch.split(choice, size, 1), strict=True))
+            choices.append(choice)
+            told.append(heard)
+        return torch.cat(choices, 1), torch.cat(told, 1)
+
+    def heard(self, at: int, logits: Tensor, known: dict[int, Tensor]) -> Tensor:
+        """Return the logits (B, K) of column `at` with what its parent's code gives."""
+        parent = self.order.parents[at]
+        return logits if parent == ROOT else torch.addmm(logits, known[parent], self.pairs[str(at)])
 
 
 def _block(width: int) -> nn.Module:

@@ -6,7 +6,7 @@ Transactions on Information Theory 14:462, doi 10.1109/TIT.1968.1054142).
     >>> parents(rows, (4, 5, 2))
     (-1, -1, 0)
 
-Mutual information is that of `arrangement.association`, over at most `MOST_ROWS` rows, evenly spaced, in groups of
+Mutual information is that of `association`, over at most `MOST_ROWS` rows, evenly spaced, in groups of
 codes about equally full: as many as leave `FULL` rows to a pair of groups, at most `GROUPS`. A pair counts only if it
 is no chance: by the likelihood-ratio test, at `LEVEL` divided by the number of pairs. So the fewer rows, the fewer
 edges, and of columns that do not depend on each other none.
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scipy.sparse.csgraph import breadth_first_order, minimum_spanning_tree
 from scipy.stats import chi2
 
-from synthtrail.models.arrangement import MOST_ROWS, association
+from synthtrail.models.association import MOST_ROWS, association
 
 Codes = NDArray[np.int64]
 Floats = NDArray[np.float64]

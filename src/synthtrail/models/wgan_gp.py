@@ -3,7 +3,8 @@
 The codec makes each column a choice among K_c codes, which spares the network the odd shapes of real numbers. A row is
 the one-hot vectors of its columns side by side, W = sum of K_c wide, in the order in which they are drawn.
 
-    generator   noise (B, Z), one-hot class (B, L), Gumbel noise (B, W) -> rows (B, W), in a few stages: `cascade`
+    generator   noise (B, Z), one-hot class (B, L), Gumbel noise (B, W) -> rows (B, W), in a few stages: `cascade`.
+                It starts from what pairs of columns along a tree tell: `drawing_order`, `pair_start`
     critic      `pac` rows of the batch judged together (Lin et al. 2018, arXiv 1712.04086), so that a generator that
                 repeats itself is caught; gradient penalty (Gulrajani et al. 2017, arXiv 1704.00028). Beside the codes
                 it sees the numbers they stand for, since a hundred rows do not teach it which codes are neighbours
@@ -25,15 +26,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from synthtrail.data.codec import TableCodec
-from synthtrail.data.schema import NUMERIC
-from synthtrail.models.arrangement import arrange, association
 from synthtrail.models.calibration import calibrate
 from synthtrail.models.cascade import Cascade
+from synthtrail.models.dependence_tree import ROOT
+from synthtrail.models.drawing_order import DrawingOrder, line_up, tree
 from synthtrail.models.gan import ConditionalGan
 from synthtrail.models.kinds import OfTables
 from synthtrail.models.moments import Moments
 from synthtrail.models.objective import CriticLoss, Objective, Schedule
 from synthtrail.models.one_hot import Layout, gumbel, numbers_of_codes, ranks_of_codes
+from synthtrail.models.pair_start import begin
 from synthtrail.models.tables import row_rng, target_index
 
 MANY = 10_000  # rows from which the larger networks pay
@@ -86,25 +88,22 @@ class Plan:
     patience: int | None
 
 
-def plan(rows: int, settings: WganGpSettings, *, numbers: bool = False) -> Plan:
+def plan(rows: int, settings: WganGpSettings) -> Plan:
     """Return the settings with what is left open filled in.
 
-    From 10,000 rows on: four stages, packs of 4 in batches of 512, one critic step at twice the rate, 30 passes over
-    the rows, but 1,200 to 6,000 steps. Fewer rows cannot fill larger packs; 16 passes, but at least 600 steps. Stages
-    and moments are for categories: a small table mostly of numbers (`numbers`) is better off with bells that the noise
-    alone ties together.
+    From 10,000 rows on: packs of 4 in batches of 512, one critic step at twice the rate, 30 passes over the rows, but
+    1,200 to 6,000 steps. Fewer rows cannot fill larger packs; 16 passes, but at least 600 steps.
 
     >>> plan(26_000, WganGpSettings()).steps, plan(400, WganGpSettings(width=64)).width
     (1523, 64)
     """
     many = rows >= MANY
-    staged = many or not numbers
     batch = settings.batch or (512 if many else 64)
     passes, fewest = (PASSES, FEWEST) if many else (FEW_PASSES, FEW_STEPS)
     steps = min(MOST, max(fewest, round(passes * rows / batch)))
     ruled: dict[str, float] = {"steps": steps, "batch": batch, "width": 256 if many else 128, "pac": 4 if many else 2}
     ruled |= {"critic_steps": 1 if many else 2, "critic_rate": settings.rate * (2 if many else 1)}
-    ruled |= {"stages": 4 if staged else 1, "moments": (3.0 if many else 1.0) if staged else 0.0}
+    ruled |= {"stages": 4, "moments": 3.0 if many else 1.0}
     given = {name: value for name, value in asdict(settings).items() if value is not None}
     return Plan(**({"patience": None} | ruled | given))
 
@@ -128,14 +127,15 @@ class WganGp(OfTables, ConditionalGan[pd.DataFrame, TableCodec, WganGpSettings])
     def learn_facts(self, data: pd.DataFrame) -> tuple[Tensor, Tensor]:
         """Choose plan and order of the columns; return the codes in that order (N, C) and those of the target (N,)."""
         codes, target = self.codec.encode(data), target_index(self.codec)
-        numeric = [column.kind in NUMERIC for column in self.codec.schema if column.name != self.codec.schema.target]
-        chosen = plan(len(codes), self.settings, numbers=2 * sum(numeric) > len(numeric))
-        stages = arrange(association(codes, self.codec.cardinalities), chosen.stages, target)
-        names = self.codec.schema.names
-        drawn = [
-            sorted(stage, key=self.codec.cardinalities.__getitem__) for stage in stages
-        ]  # equal sizes side by side
-        self.facts = {"plan": asdict(chosen), "stages": [[names[column] for column in stage] for stage in drawn]}
+        chosen, sizes, names = plan(len(codes), self.settings), self.codec.cardinalities, self.codec.schema.names
+        number = target is not None and self.codec.centres(target) is not None
+        parents = tree(codes, sizes, target, number=number)
+        stages = line_up(parents, sizes, chosen.stages, target)
+        self.facts = {
+            "plan": asdict(chosen),
+            "stages": [[names[column] for column in stage] for stage in stages],
+            "parents": {names[at]: names[parent] for at, parent in enumerate(parents) if parent != ROOT},
+        }
         return self.read_rows(data)
 
     def read_rows(self, data: pd.DataFrame) -> tuple[Tensor, Tensor]:
@@ -151,6 +151,13 @@ class WganGp(OfTables, ConditionalGan[pd.DataFrame, TableCodec, WganGpSettings])
         target = target_index(self.codec)
         drawn = [places[name] for stage in self.facts["stages"] for name in stage]
         return drawn + ([] if target is None else [target])
+
+    def drawing_order(self) -> DrawingOrder:
+        """Return the columns in the order of `order`, with their stages and parents; a model saved before has none."""
+        names = [self.codec.schema.names[column] for column in self.order]
+        places, parents = {name: at for at, name in enumerate(names)}, self.facts.get("parents", {})
+        of = tuple(places[parents[name]] if name in parents else ROOT for name in names)
+        return DrawingOrder(self.layout().cardinalities, tuple(len(stage) for stage in self.facts["stages"]), of)
 
     @property
     def plan(self) -> Plan:
@@ -169,10 +176,15 @@ class WganGp(OfTables, ConditionalGan[pd.DataFrame, TableCodec, WganGpSettings])
 
     def build(self) -> nn.Module:
         """Return a fresh generator."""
-        s, layout = self.plan, self.layout()
+        s = self.plan
         ranks, ranked = map(self.ordered, ranks_of_codes(self.codec))
-        inputs, stages = (s.noise, self.label_codes()), tuple(len(stage) for stage in self.facts["stages"])
-        return Cascade(inputs, s.width, layout.cardinalities, stages, ranks, ranked, s.temperature)
+        return Cascade((s.noise, self.label_codes()), s.width, self.drawing_order(), ranks, ranked, s.temperature)
+
+    def fresh(self, rows: Tensor, classes: Tensor, seed: int, course: Schedule) -> Objective:
+        """Return what to train, its generator set to what pairs tell."""
+        objective = super().fresh(rows, classes, seed, course)
+        begin(self.generator, self.layout(), objective.rows, objective.classes)
+        return objective
 
     def objective(self, rows: Tensor, classes: Tensor) -> Objective:
         """Return the WGAN-GP objective."""
