@@ -19,8 +19,9 @@ from synthtrail.data.schema import infer
 from synthtrail.models import registry, vae
 from synthtrail.models.coupled_head import CoupledHead, cross_entropies
 from synthtrail.models.dependence_tree import ROOT, groups, information, order, parents, spanning
+from synthtrail.models.likeness import likeness
 from synthtrail.models.synthesizer import Training
-from synthtrail.models.vae import TableVae, likeness
+from synthtrail.models.vae import NEAR, TableVae
 
 QUIET = Training(seed=0, progress=False)
 
@@ -175,13 +176,13 @@ def test_the_tree_begins_where_it_is_told() -> None:
 
 def test_neighbouring_codes_of_a_number_are_alike() -> None:
     """Heavy values among the bins have their place; missing is like nothing; words have no likeness."""
-    found = likeness(np.array([50.0, 10.0, 30.0, np.nan]))
+    found = likeness(np.array([50.0, 10.0, 30.0, np.nan]), NEAR)
     assert found is not None
     assert torch.allclose(found.sum(1), torch.ones(4))
     assert float(found[1, 2] / found[1, 1]) == pytest.approx(float(found[2, 1] / found[2, 2]))
     assert float(found[1, 0]) < float(found[1, 2])
     assert found[3].tolist() == [0, 0, 0, 1]
-    assert likeness(None) is None
+    assert likeness(None, NEAR) is None
 
 
 def test_few_rows_tell_of_a_number_as_target() -> None:

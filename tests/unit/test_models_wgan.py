@@ -16,10 +16,11 @@ from synthtrail.models.calibration import calibrate
 from synthtrail.models.cascade import Cascade
 from synthtrail.models.dependence_tree import ROOT
 from synthtrail.models.drawing_order import DrawingOrder, line_up, tree
+from synthtrail.models.likeness import likeness
 from synthtrail.models.moments import MOST_FEATURES, Moments
 from synthtrail.models.objective import generator_for
 from synthtrail.models.one_hot import Layout, gumbel
-from synthtrail.models.pair_start import begin, log_ratios
+from synthtrail.models.pair_start import begin, log_ratios, spread
 from synthtrail.models.synthesizer import Training
 from synthtrail.models.threads import threads
 from synthtrail.models.wgan_gp import WganGp, WganGpSettings, plan
@@ -114,12 +115,21 @@ def test_a_generator_starts_from_pairs(stages: tuple[int, ...]) -> None:
 
 def test_what_few_rows_say_is_not_taken_for_certain() -> None:
     """One row of a code moves its pairs little, many move them far, and a code never seen not at all."""
-    many = torch.tensor([0] * 500 + [1] * 500 + [2])
-    ratios = log_ratios(many, torch.tensor([0] * 500 + [1] * 500 + [1]), (4, 2))
-    assert float(ratios[0, 0]) == pytest.approx(np.log(2), abs=0.02)
-    assert float(ratios[0, 1]) < -4
-    assert 0 < float(ratios[2, 1]) < 0.2
+    ratios = log_ratios(torch.tensor([[500.0, 0.0], [0.0, 500.0], [0.0, 1.0], [0.0, 0.0]]))
+    assert float(ratios[0, 0]) == pytest.approx(np.log(2), abs=0.04)
+    assert float(ratios[0, 1]) < -3
+    assert 0 < float(ratios[2, 1]) < 0.1
     assert float(ratios[3].abs().max()) < 1e-6
+
+
+def test_a_row_counts_for_neighbouring_codes_of_a_number() -> None:
+    """The rows stay as many as they were; words share nothing, nor does the code for missing."""
+    counts = torch.zeros(4, 3)
+    counts[1, 0] = 8.0
+    found = spread(counts, likeness(np.array([1.0, 2.0, 3.0, np.nan]), 1.0), None)
+    assert float(found.sum()) == pytest.approx(8.0)
+    assert found[1, 0] > found[0, 0] == found[2, 0] > 1.0
+    assert float(found[3].sum() + found[:, 1:].sum()) == 0.0
 
 
 def test_information_of_chance_is_none() -> None:

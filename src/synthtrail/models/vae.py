@@ -25,6 +25,7 @@ from torch import Tensor
 from synthtrail.models.conditional import shares
 from synthtrail.models.coupled_head import CoupledHead
 from synthtrail.models.dependence_tree import ROOT, parents
+from synthtrail.models.likeness import likeness
 from synthtrail.models.masked import parts
 from synthtrail.models.one_hot import ranks_of_codes
 from synthtrail.models.synthesizer import Training
@@ -35,7 +36,6 @@ from synthtrail.models.vae_network import Entrance, Vae, VaeShape, drawn_codes
 
 FEW, MANY = 2_000, 10_000  # rows at which the networks grow
 NEAR = 2.0  # codes of a number as target: how far it is like its neighbours
-FAR = 1e6  # codes away from all others
 
 SettingsT = TypeVar("SettingsT")
 
@@ -104,19 +104,6 @@ def plan(rows: int, settings: VaeSettings) -> Plan:
     return Plan(**(more | ruled | given))
 
 
-def likeness(centres: NDArray[np.float64] | None) -> Tensor | None:
-    """Return how alike the codes of a number are (K, K): a normal curve over their order, rows of sum 1; None of words.
-
-    A code for missing, whose centre is no number, is like none other.
-    """
-    if centres is None:
-        return None
-    places = np.argsort(np.argsort(centres)).astype(np.float64)
-    places[np.isnan(centres)] = FAR
-    curves = np.exp(-0.5 * ((places[:, None] - places) / NEAR) ** 2)
-    return torch.from_numpy(curves / curves.sum(1, keepdims=True)).float()
-
-
 class AtOnce(TableNetwork[SettingsT]):
     """Draws a row's columns at once, given its class and a latent code."""
 
@@ -156,7 +143,7 @@ class TableVae(AtOnce[VaeSettings]):
         facts, at = dict(self.facts), target_index(self.codec)
         # In a model that was saved before there were parents, classes had nothing to do with each other either.
         tree = facts.pop("parents", None)
-        alike = None if at is None or tree is None else likeness(self.codec.centres(at))
+        alike = None if at is None or tree is None else likeness(self.codec.centres(at), NEAR)
         planned, ranks = Plan(**facts), ranks_of_codes(self.codec)[0].sum(1)
         head = CoupledHead(planned.width, self.sizes, ranks, tuple(tree or [ROOT] * len(self.sizes)), planned.coupling)
         entrance = Entrance(self.sizes, head.ranks, planned.embedding, planned.width)
