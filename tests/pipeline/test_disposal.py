@@ -90,6 +90,7 @@ def test_what_is_disposed_of_is_gone_everywhere_and_the_rest_works(lab: Checkout
         for place in (lab.root / "data", lab.root / ".dvc/cache", lab.root / "mlruns", base / "remote"):
             assert not digests(place) & gone, place
         assert not list(base.rglob("*.salt")), "only ward is confidential"
+        assert not (lab.root / "data/ward/curves").exists(), "files that iris has too stay with iris alone"
         lab.synthtrail("dispose", "verify", "--as", "operator", "--yes")
         lab.synthtrail("audit", "--html", str(base / "audit.html"))
     (path,) = (lab.root / "ledger/certificates").glob("*.json")

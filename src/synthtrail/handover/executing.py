@@ -19,7 +19,7 @@ from synthtrail.custody import certificate as certificates
 from synthtrail.custody.certificate import Certificate, Decision, DestroyedKey, Hand, Subject
 from synthtrail.custody.errors import CustodyError
 from synthtrail.custody.record import Item
-from synthtrail.handover import acting, disposal, halting, holds, places, shred, storing, survey, telling
+from synthtrail.handover import acting, disposal, halting, holds, leftovers, places, shred, storing, survey, telling
 from synthtrail.handover import sweep as sweeping
 from synthtrail.handover.acting import Actor
 from synthtrail.handover.claims import claimed, copies_in_dvc
@@ -214,7 +214,11 @@ def _delete(job: Job, listed: list[Copy]) -> None:
 
 
 def _remove_records(job: Job) -> int:
-    """Remove the records of what is gone from the workspace, and the facts spooled with them; the ledger has them."""
+    """Remove the records of what is gone from the workspace, and the facts spooled with them; the ledger has them.
+
+    What folders of it still hold goes too (`leftovers`).
+    """
+    leftovers.remove(job.found, job.items, set(job.survey.spared))
     count = 0
     for name in job.survey.records:
         (job.root / "mlruns/spool" / f"{name}.json").unlink(missing_ok=True)
