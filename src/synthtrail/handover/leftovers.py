@@ -1,43 +1,40 @@
-"""What disposed folders still hold in the workspace: files that something live has too, so that no sweep deletes them.
+"""What was disposed of and still lies in the workspace: no sweep deletes a file that something live has too.
 
     remove(found, items, survey.spared)
 
-Such a file stays wherever the live artifact has it; in the folder of what was disposed of it has no business, and an
-audit would find that folder changed. A folder is left alone if it belongs to something live, or holds any other file.
+Such a file stays wherever the live artifact has it; at the place of what was disposed of it has no business, and an
+audit would find a folder changed. A place is left alone if it is that of something live, or holds any other file.
 """
 
+import shutil
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from synthtrail.custody import digest
 from synthtrail.custody.record import Item
-from synthtrail.handover import descent
+from synthtrail.handover import descent, survey
 from synthtrail.storage.custodian import Custodian
 
 
-def remove(found: Custodian, items: Sequence[Item], spared: Collection[str]) -> int:
-    """Remove the leftovers of the artifacts `items`; return how many files there were."""
+def remove(found: Custodian, items: Sequence[Item], spared: Collection[str]) -> None:
+    """Remove what is left of the artifacts `items`; `spared` are the digests of the files that something live has."""
     every, gone = descent.makings(found.ledger.log), {item.digest: item for item in items}
-    live = {making.artifact for making in every if found.ledger.state.status(making.artifact) != "disposed"}
-    taken = _paths(every, live - gone.keys())
-    count = 0
+    taken = _paths(every, survey.living(found, every, gone))
     for path in sorted(_paths(every, gone) - taken):
-        count += _emptied(found.root / path, spared)
-    return count
+        clear(found.root / path, spared)
+
+
+def clear(place: Path, spared: Collection[str]) -> None:
+    """Remove a file or folder all of whose files are among `spared`; leave it alone if one is not."""
+    files = [place] if place.is_file() else [file for file in place.rglob("*") if not file.is_dir()]
+    if place.is_symlink() or any(file.is_symlink() or digest.file(file).sha256 not in spared for file in files):
+        return
+    if place.is_dir():
+        shutil.rmtree(place)
+    else:
+        place.unlink(missing_ok=True)
 
 
 def _paths(every: list[descent.Making], artifacts: Collection[bytes]) -> set[str]:
     chosen = descent.of_artifacts(every, artifacts)
     return {item.path for making in chosen for item in (making.record.subject, *making.record.views)}
-
-
-def _emptied(folder: Path, spared: Collection[str]) -> int:
-    if folder.is_symlink() or not folder.is_dir():
-        return 0
-    files = sorted(folder.iterdir())
-    if any(file.is_symlink() or not file.is_file() or digest.file(file).sha256 not in spared for file in files):
-        return 0
-    for file in files:
-        file.unlink()
-    folder.rmdir()
-    return len(files)

@@ -7,7 +7,7 @@ keys and copies that it names may be gone.
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -95,9 +95,13 @@ def make(found: Custodian, items: Sequence[Item]) -> Survey:
 
 def aimed(found: Custodian, every: list[Making], gone: dict[bytes, Item]) -> Targets:
     """Return what to look for when the artifacts `gone` are to go and all that are not disposed of are to stay."""
+    return targets(every, gone, living(found, every, gone), found.ledger.manifest)
+
+
+def living(found: Custodian, every: list[Making], gone: Mapping[bytes, Item]) -> set[bytes]:
+    """Return the artifacts that are not disposed of, nor among those that are `gone`."""
     state = found.ledger.state
-    live = {making.artifact for making in every if state.status(making.artifact) != "disposed"} - gone.keys()
-    return targets(every, gone, live, found.ledger.manifest)
+    return {making.artifact for making in every if state.status(making.artifact) != "disposed"} - gone.keys()
 
 
 def described(every: list[Making], item: Item) -> dict[str, str]:

@@ -8,7 +8,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-MOST_ROWS = 5_000  # more do not change the order
+MOST_ROWS = 5_000  # more change little
 
 
 def association(codes: NDArray[np.int64], cardinalities: tuple[int, ...]) -> NDArray[np.float64]:
