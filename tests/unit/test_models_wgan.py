@@ -20,7 +20,7 @@ from synthtrail.models.likeness import likeness
 from synthtrail.models.moments import MOST_FEATURES, Moments
 from synthtrail.models.objective import generator_for
 from synthtrail.models.one_hot import Layout, gumbel
-from synthtrail.models.pair_start import begin, log_ratios, spread
+from synthtrail.models.pair_start import begin, log_ratios, spread, table
 from synthtrail.models.synthesizer import Training
 from synthtrail.models.threads import threads
 from synthtrail.models.wgan_gp import WganGp, WganGpSettings, plan
@@ -114,12 +114,57 @@ def test_a_generator_starts_from_pairs(stages: tuple[int, ...]) -> None:
 
 
 def test_what_few_rows_say_is_not_taken_for_certain() -> None:
-    """One row of a code moves its pairs little, many move them far, and a code never seen not at all."""
-    ratios = log_ratios(torch.tensor([[500.0, 0.0], [0.0, 500.0], [0.0, 1.0], [0.0, 0.0]]))
+    """What follows is known from many rows; a code of one row moves little, and one never seen not at all."""
+    counts = torch.tensor([[500.0, 4.0], [4.0, 500.0], [0.0, 1.0], [0.0, 0.0]])
+    ratios = log_ratios(counts, by_chance(counts))
     assert float(ratios[0, 0]) == pytest.approx(np.log(2), abs=0.04)
     assert float(ratios[0, 1]) < -3
-    assert 0 < float(ratios[2, 1]) < 0.1
+    assert abs(float(ratios[2, 1])) < np.log(2)
     assert float(ratios[3].abs().max()) < 1e-6
+
+
+def test_pairs_of_chance_fade() -> None:
+    """Each row is foretold by the others: what independent columns seem to share is hardly told, a copy is whole."""
+    rng = np.random.default_rng(0)
+    one, other = torch.from_numpy(rng.integers(0, 20, (2, 300)))
+    chance, copied = table(one, other, 20, 20), table(one, one, 20, 20)
+    assert float(log_ratios(chance, by_chance(chance)).abs().max()) < 0.3
+    assert float(log_ratios(copied, by_chance(copied)).diagonal().min()) > np.log(10)
+
+
+def test_neighbouring_codes_are_counted_where_that_foretells() -> None:
+    """Of two numbers that hang together smoothly, a few rows tell more if their codes are known to be numbers."""
+    rng = np.random.default_rng(0)
+    first = rng.standard_normal(100_400)
+    cuts = np.linspace(-2, 2, 19)
+    codes = torch.from_numpy(np.digitize(np.stack([first, first + 0.3 * rng.standard_normal(100_400)]), cuts))
+    counts, places = table(codes[0, :400], codes[1, :400], 20, 20), np.arange(20.0)
+    base = by_chance(counts) / counts.sum()
+    given, all_rows = (
+        base * log_ratios(counts, by_chance(counts), places, places).exp(),
+        table(codes[0], codes[1], 20, 20),
+    )
+    rough = base * log_ratios(counts, by_chance(counts)).exp()
+    gaps = [float((told / told.sum() - all_rows / all_rows.sum()).abs().sum()) for told in (given, rough)]
+    assert gaps[0] < 0.75 * gaps[1]
+
+
+def test_what_the_class_tells_is_not_told_twice() -> None:
+    """Columns that are related through the class alone have pairs that say next to nothing."""
+    rng = np.random.default_rng(0)
+    classes = torch.from_numpy(rng.integers(0, 2, 4000))
+    same = torch.from_numpy(rng.random((4000, 2)) < 0.9)
+    rows = torch.cat([torch.where(same, classes[:, None], 1 - classes[:, None]), classes[:, None]], 1)
+    generator = cascade((2,), (ROOT, 0, ROOT))
+    begin(generator, Layout(SIZES, 2), rows, classes)
+    assert float(generator.pairs["1"].detach()[:2, :2].abs().max()) < 0.1
+    made, of = drawn(generator, 4000)
+    assert float((made[:, 1] == of).double().mean()) == pytest.approx(0.9, abs=0.03)
+
+
+def by_chance(counts: torch.Tensor) -> torch.Tensor:
+    """Return the counts that independent columns would have."""
+    return counts.sum(1, keepdim=True) * counts.sum(0) / counts.sum()
 
 
 def test_a_row_counts_for_neighbouring_codes_of_a_number() -> None:

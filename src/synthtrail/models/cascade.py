@@ -26,7 +26,7 @@ from torch.autograd.function import once_differentiable
 from synthtrail.models.dependence_tree import ROOT
 from synthtrail.models.drawing_order import DrawingOrder
 
-BELL = 3.0  # deviation of a numeric column's bell before training, in ranks' standard deviations: hardly one
+BELL = 1.0  # deviation of a numeric column's bell before training, in ranks' standard deviations: a wide one
 FAINT = 0.1  # of their usual weights is what a stage's logits begin with, so that bias and pairs are heard
 HEARD = 0.5  # deviation of the weights by which a stage hears the codes before it
 

@@ -32,11 +32,10 @@ from synthtrail.models.dependence_tree import ROOT
 from synthtrail.models.drawing_order import DrawingOrder, line_up, tree
 from synthtrail.models.gan import ConditionalGan
 from synthtrail.models.kinds import OfTables
-from synthtrail.models.likeness import likeness
 from synthtrail.models.moments import Moments
 from synthtrail.models.objective import CriticLoss, Objective, Schedule
 from synthtrail.models.one_hot import Layout, gumbel, numbers_of_codes, ranks_of_codes
-from synthtrail.models.pair_start import NEAR, begin
+from synthtrail.models.pair_start import begin
 from synthtrail.models.tables import row_rng, target_index
 
 MANY = 10_000  # rows from which the larger networks pay
@@ -184,8 +183,8 @@ class WganGp(OfTables, ConditionalGan[pd.DataFrame, TableCodec, WganGpSettings])
     def fresh(self, rows: Tensor, classes: Tensor, seed: int, course: Schedule) -> Objective:
         """Return what to train, its generator set to what pairs tell."""
         objective = super().fresh(rows, classes, seed, course)
-        alike = [likeness(self.codec.centres(column), NEAR) for column in self.order]
-        begin(self.generator, self.layout(), objective.rows, objective.classes, alike)
+        centres = [self.codec.centres(column) for column in self.order]
+        begin(self.generator, self.layout(), objective.rows, objective.classes, centres)
         return objective
 
     def objective(self, rows: Tensor, classes: Tensor) -> Objective:
