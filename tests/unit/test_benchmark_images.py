@@ -217,6 +217,8 @@ def test_the_page_tells_figures_goals_and_what_was_not_run(tmp_path: Path) -> No
     keep(store, Run("mnist", schedule.OURS), outcome(accuracy=0.981, frechet=1.0))
     keep(store, Run("mnist", "plain_002"), outcome(accuracy=0.9, frechet=4.0))
     store.keep(Run("mnist", "plain_000"), {"failed": "no room"})
+    keep(store, Run("mnist", schedule.OURS, 0, 1), outcome(accuracy=0.981, frechet=1.0))
+    keep(store, Run("mnist", "plain_002", 0, 1), outcome(train=80.0, frechet=1.0))
     for fold in range(2):
         real = {"balanced": [0.6], "accuracy": [0.6], "recalls": {"a": 0.6}}
         keep(store, Run("ham10000", "real", fold), {"real": real, "real + augmentation": real, "cost": {}})
@@ -227,14 +229,15 @@ def test_the_page_tells_figures_goals_and_what_was_not_run(tmp_path: Path) -> No
     told = (docs / "images.md").read_text(encoding="utf-8")
     assert "what was before" not in told
     assert told.endswith("after\n")
-    assert "98.10% of the official 10,000 right (95 % interval 97.81% to 98.35%; 1 seeds); goal 98.0%: met" in told
+    assert "98.10% of the official 10,000 right (95 % interval 97.81% to 98.35%; 2 seeds); goal 98.0%: met" in told
     assert "Fréchet distance over that of plain_002, pair by pair: 0.25; goal at most 0.5 in each: met" in told
+    assert "plain_002 had 80% of our processor time (fold 0, seed 1), so 1.00 of it does not count." in told
     assert "hybrid less real + augmentation, balanced accuracy: +0.0550 over 2 folds" in told
-    assert "medians: 1.000 (fold 0, seed 0; 95 % interval 0.990 to 1.010); mean 1.000. Goal: 1 or more on " in told
+    assert "1.000 (fold 0, seed 1; 95 % interval 0.990 to 1.010); mean 1.000. Goal: 1 or more on " in told
     assert "1.100 (fold 0, seed 0; 95 % interval 0.990 to 1.010), 0.900 (fold 1, seed 0; 95 % interval 0.900 " in told
     assert told.count("average and no run below it beyond doubt: met") == 1
     assert told.count("average and no run below it beyond doubt: MISSED") == 1
-    assert "Not run: 5 of 7 runs" in told
+    assert "Not run: 3 of 7 runs" in told
     assert "goal five times as many, met" in told
     assert "Generated 1,999: goal 2,000, MISSED" in told
     assert "### fashion_mnist: 28×28 grey, official test set\n\nNot run yet." in told
