@@ -12,6 +12,7 @@ from tabular.intervals import Interval
 from tabular.summary import Findings
 
 GATE = 0.005
+NETWORK = "vae"  # our best network: fixed, not the best of a table's outer splits, which chance would choose
 SMALL_TABLES = ("breast_cancer", "diabetes", "adult_1000", "digits")
 PAIRS = {"shapes": 1, "trends": 1, "useful": 1, "detection_auc": -1, "coverage": 1}  # 1: higher is better
 NAMES = {"detection_auc": "detection", "useful": "TSTR"}
@@ -53,7 +54,7 @@ def races(found: Findings) -> Iterator[Race]:
     for table in TABLES:
         yield race(found, table, "wgan_gp", "ctgan")
         yield race(found, table, "wgan_gp", "tvae")
-        yield race(found, table, best_network(found, table), "mostly_ai")
+        yield race(found, table, NETWORK, "mostly_ai")
     for one in ("private_tree", "private_vae", "private_masked"):
         yield race(found, "adult", one, "aim")
 
@@ -84,28 +85,23 @@ def measure_of(table: str, name: str) -> str:
 
 def beside_cart(found: Findings, table: str) -> Iterator[Goal]:
     """Yield whether our best network keeps up with CART: TSTR within .005, detection within .03, better privacy."""
-    one = best_network(found, table)
-    useful = found.difference(table, one, "cart", measure_of(table, "useful"))
-    detection = found.difference(table, one, "cart", "detection_auc")
-    yield Goal(f"{one} against cart: TSTR within .005", table, told(useful), judged(useful, -0.005))
-    yield Goal(f"{one} against cart: detection within .03", table, told(detection), judged(turned(detection), -0.03))
-    yield gate_of(found, table, one, f"{one}: the gate passes")
+    useful = found.difference(table, NETWORK, "cart", measure_of(table, "useful"))
+    detection = found.difference(table, NETWORK, "cart", "detection_auc")
+    yield Goal(f"{NETWORK} against cart: TSTR within .005", table, told(useful), judged(useful, -0.005))
+    yield Goal(
+        f"{NETWORK} against cart: detection within .03", table, told(detection), judged(turned(detection), -0.03)
+    )
+    yield gate_of(found, table, NETWORK, f"{NETWORK}: the gate passes")
 
 
 def below_two_thousand(found: Findings, table: str) -> Iterator[Goal]:
     """Yield whether CART's usefulness is reached on a small table, within .005, by a generator that passes the gate."""
-    one = best_network(found, table)
-    useful = found.difference(table, one, "cart", measure_of(table, "useful"))
-    yield Goal(f"below 2,000 rows, {one} against cart: TSTR within .005", table, told(useful), judged(useful, -0.005))
-    for name in (one, "cart"):
+    useful = found.difference(table, NETWORK, "cart", measure_of(table, "useful"))
+    yield Goal(
+        f"below 2,000 rows, {NETWORK} against cart: TSTR within .005", table, told(useful), judged(useful, -0.005)
+    )
+    for name in (NETWORK, "wgan_gp", "cart"):
         yield gate_of(found, table, name, f"below 2,000 rows, {name}: the gate passes")
-
-
-def best_network(found: Findings, table: str) -> str:
-    """Return our network with the best usefulness so far on a table."""
-    scores = {name: found.mean(table, name, measure_of(table, "useful")) for name in ("masked", "vae", "wgan_gp")}
-    known = {name: value for name, value in scores.items() if value is not None}
-    return max(known, key=lambda name: known[name]) if known else "masked"
 
 
 def gate_of(found: Findings, table: str, name: str, asked: str) -> Goal:
