@@ -231,7 +231,10 @@ def test_the_page_tells_figures_goals_and_what_was_not_run(tmp_path: Path) -> No
     assert told.endswith("after\n")
     assert "98.10% of the official 10,000 right (95 % interval 97.81% to 98.35%; 2 seeds); goal 98.0%: met" in told
     assert "Fréchet distance over that of plain_002, pair by pair: 0.25; goal at most 0.5 in each: met" in told
-    assert "plain_002 had 80% of our processor time (fold 0, seed 1), so 1.00 of it does not count." in told
+    assert (
+        "plain_002 had 80% of our processor time (fold 0, seed 1): our Fréchet distance over its, 1.00, does not count."
+        in told
+    )
     assert "hybrid less real + augmentation, balanced accuracy: +0.0550 over 2 folds" in told
     assert "1.000 (fold 0, seed 1; 95 % interval 0.990 to 1.010); mean 1.000. Goal: 1 or more on " in told
     assert "1.100 (fold 0, seed 0; 95 % interval 0.990 to 1.010), 0.900 (fold 1, seed 0; 95 % interval 0.900 " in told
