@@ -33,7 +33,7 @@ FOLD_SEED = 5
 class Source:
     """An image set: over how many folds it is measured, its plain augmentation, and what is generated for its judge.
 
-    `generated` is the number of images of each class; None: 30,000 in all, by the classes' shares.
+    `generated` is the number of images of each class; None: as many as there are to learn from.
     """
 
     name: str

@@ -107,19 +107,24 @@ def budget(run: Run, store: Store) -> float | None:
 
 def digest_of(run: Run) -> str:
     """Return the digest of a run."""
-    return _named(run.key, digest(run.table), _judging(), *_making(run))
+    drawing = [_beside("worker")] if run.generator in GENERATORS else []
+    return _named(run.key, digest(run.table), _judging(), *_training(run), *drawing)
 
 
 def training_of(run: Run) -> str:
-    """Return the digest of a run's training, which a judge that has changed leaves as it was."""
-    return _named(run.key, digest(run.table), *_making(run))
+    """Return the digest of a run's training, which a change of judging or drawing leaves as it was."""
+    return _named(run.key, digest(run.table), *_training(run))
 
 
-def _making(run: Run) -> list[str]:
+def _training(run: Run) -> list[str]:
     if run.generator not in GENERATORS:
         return []
     settings, code = settings_of(run.table, run.generator), _code(GENERATORS[run.generator].model)
-    return [f"{sorted(settings.items())}", code, meaning(Path(__file__).with_name("worker.py"))]
+    return [f"{sorted(settings.items())}", code, _beside("train")]
+
+
+def _beside(name: str) -> str:
+    return meaning(Path(__file__).with_name(f"{name}.py"))
 
 
 def _named(*parts: str) -> str:

@@ -12,7 +12,7 @@ import pytest
 
 import image_set
 import images as benchmark
-from imaging import data, judge, report, schedule, worker
+from imaging import data, judge, report, schedule, train, worker
 from imaging.data import Part
 from synthtrail.data.errors import SourceError
 from synthtrail.data.image import Images, ImageSet, numbered
@@ -133,12 +133,12 @@ def test_what_runs_out_of_time_or_fails_is_told_and_kept_as_that(
 
 def test_processor_time_counts_on_over_kills(tmp_path: Path) -> None:
     """A second process begins with what the first had spent, whatever step it resumes from."""
-    first = worker.Meter(tmp_path / "cost.json")
+    first = train.Meter(tmp_path / "cost.json")
     first.log(50, {"d_loss": 1.0})
     first.spent[-1][1] = 500.0
     first.log(100, {"d_loss": 1.0})
     (tmp_path / "cost.json").write_text(json.dumps({"spent": [[50, 500.0]]}), encoding="utf-8")
-    second = worker.Meter(tmp_path / "cost.json")
+    second = train.Meter(tmp_path / "cost.json")
     second.log(50, {"d_loss": 1.0})
     assert 500.0 <= second.seconds < 600.0
 
@@ -177,6 +177,22 @@ def test_photographs_of_one_lesion_stay_together_and_the_sieve_learns_their_clas
     assert sum(map(len, found.strangers.distances.values())) == 2 * len(within.test)
 
 
+def test_as_many_images_are_asked_for_as_there_are_to_learn_from_or_as_the_source_says(tmp_path: Path) -> None:
+    """By class; of skin lesions 1,500 of each, however many there are."""
+    job = train.Job("mnist", schedule.OURS, 0, 0, tmp_path, tmp_path)
+    assert worker.wanted(job, PART) == {"left": 40, "right": 80}
+    assert worker.wanted(replace(job, table="ham10000"), PART) == {"left": 1_500, "right": 1_500}
+
+
+def test_a_change_of_what_is_drawn_voids_no_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the digest of a run it is a part."""
+    run, beside = Run("mnist", schedule.OURS), schedule._beside
+    before = schedule.digest_of(run), schedule.training_of(run)
+    monkeypatch.setattr(schedule, "_beside", lambda name: "drawn otherwise" if name == "worker" else beside(name))
+    assert schedule.digest_of(run) != before[0]
+    assert schedule.training_of(run) == before[1]
+
+
 @pytest.mark.slow
 def test_a_run_is_trained_drawn_and_judged_and_taken_up_where_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -186,11 +202,10 @@ def test_a_run_is_trained_drawn_and_judged_and_taken_up_where_it_was(
     monkeypatch.setattr(judge, "FEW", quick)
     monkeypatch.setattr(judge, "SEEDS", 1)
     monkeypatch.setattr(worker, "divided", lambda *_: PART)
-    monkeypatch.setattr(worker, "IN_ALL", 60)
     monkeypatch.setattr(worker, "SPEED", 20)
-    monkeypatch.setattr(worker, "PROBED", (2, 4))
+    monkeypatch.setattr(train, "PROBED", (2, 4))
     tiny = replace(schedule.GENERATORS["plain_002"], settings={"width": 4, "batch": 8})
-    monkeypatch.setattr(worker, "GENERATORS", {"plain_002": tiny})
+    monkeypatch.setattr(train, "GENERATORS", {"plain_002": tiny})
     name, budget = "plain_002", 0.001
     job = {"table": "mnist", "generator": name, "split": 0, "seed": 0, "budget": budget}
     places = {"folder": str(tmp_path), "cache": str(tmp_path)}
@@ -199,10 +214,10 @@ def test_a_run_is_trained_drawn_and_judged_and_taken_up_where_it_was(
     found = json.loads((tmp_path / "result.json").read_bytes())
     assert found["cost"]["train"] > 0
     assert set(found["synthetic"]["recalls"]) == {"left", "right"}
-    assert found["drawing"]["classes"] == {"left": 20, "right": 40}
+    assert found["drawing"]["classes"] == {"left": 40, "right": 80}  # as many as there are to learn from
     assert found["distances"]["frechet_domain"] >= 0
     before = (tmp_path / "result.json").read_bytes()
-    monkeypatch.setattr(worker, "timed", None)  # neither trained nor timed again
+    monkeypatch.setattr(train, "timed", None)  # neither trained nor timed again
     monkeypatch.setattr(worker, "draw", None)
     worker.main(str(tmp_path / "job.json"))
     assert (tmp_path / "result.json").read_bytes() == before
