@@ -1,21 +1,23 @@
 """How well gaps are filled: `masked` beside simple ways, on inner splits of Adult and SUPPORT2.
 
-    python benchmarks/completion.py [--only adult-0]     runs what has no result yet, then prints the table
+    python benchmarks/completion.py [--only adult-0]     runs what has no result yet, then writes docs/tables.md
 
 The tables and their inner splits are those of `tabular.data`: the outer holdout has no part in this. Of the inner
 judging rows some thousand are completed: three tenths of their known cells are hidden at random, and a method that has
 learnt from the other rows fills them. Of the hidden cells: root mean square error of numbers over the training rows'
 deviation, share of right categories; and, since filled columns are used as columns, the Kolmogorov-Smirnov distance of
-filled numbers from the hidden ones and the total variation of filled categories, means over columns. A way that draws
-cannot have the least error: the best single guess of a number is its mean. So `masked` stands there twice, one draw and
-the mean (mode) of ten. CPU seconds are those of learning and filling. Results lie in `benchmarks/results/completion/`.
+filled numbers from the hidden ones and the total variation of filled categories, means over columns; and of the rows as
+wholes, how well boosted trees tell them from training rows (area under the ROC curve, .5 is best; cells that were empty
+before anything was hidden stay empty). A way that draws cannot have the least error: the best single guess of a number
+is its mean. So `masked` stands there twice, one draw and the mean (mode) of ten. CPU seconds are those of learning and
+filling. Results lie in `benchmarks/results/completion/`.
 """
 
 import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,15 +29,26 @@ from scipy.stats import ks_2samp
 
 from synthtrail.data.codec import TableCodec
 from synthtrail.data.schema import NUMERIC, Schema
+from synthtrail.evaluation.fidelity import measure_detection
 from synthtrail.models import registry
 from synthtrail.models.synthesizer import Training
 from tabular.data import divided, inner
+from tabular.markdown import between, grid, number, seconds
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks/results/completion"
 HIDDEN = 0.3
 MOST = 3_000  # rows that are completed
 DRAWS = 10
+OURS = "masked, one draw"  # what `synthtrail complete` does
+FIGURES = {
+    "rmse": "error of numbers (deviations)",
+    "accuracy": "right categories",
+    "ks": "KS of filled numbers",
+    "tv": "TV of filled categories",
+    "detection": "detection of rows",
+    "cpu": "CPU-s",
+}
 Cells = NDArray[np.bool_]
 Fill = Callable[[pd.DataFrame, pd.DataFrame, Schema, int], dict[str, pd.DataFrame]]
 
@@ -146,7 +159,7 @@ def masked(train: pd.DataFrame, gaps: pd.DataFrame, schema: Schema, seed: int) -
         every = pd.DataFrame({number: drawn[column.name].to_numpy() for number, drawn in enumerate(draws)})
         number = column.kind in NUMERIC
         middle[column.name] = every.astype(float).mean(axis=1) if number else every.mode(axis=1)[0]
-    return {"masked, one draw": draws[0].reset_index(drop=True), "masked, mean of ten": pd.DataFrame(middle)}
+    return {OURS: draws[0].reset_index(drop=True), "masked, mean of ten": pd.DataFrame(middle)}
 
 
 WAYS: Mapping[str, Fill] = {
@@ -176,6 +189,17 @@ def judged(filled: pd.DataFrame, truth: pd.DataFrame, hidden: Cells, train: pd.D
     return {name: round(float(np.mean(values)), 4) for name, values in found.items() if values}
 
 
+def detected(filled: pd.DataFrame, truth: pd.DataFrame, train: pd.DataFrame, schema: Schema, seed: int) -> float:
+    """Return how well completed rows are told from as many training rows; whole numbers are rounded for every way."""
+    made = filled.reset_index(drop=True).where(truth.notna())
+    for column in schema:
+        if column.kind == "integer":
+            made[column.name] = made[column.name].astype(float).round()
+    rng = np.random.default_rng([11, seed])
+    real = known_only(train, schema).iloc[rng.permutation(len(train))[: len(made)]].reset_index(drop=True)
+    return round(measure_detection(train, real, made, schema, rng)["detection_auc"].value or 0.0, 4)
+
+
 def said(cells: pd.Series) -> pd.Series:
     """Return categories as texts, whole numbers alike whether a gap beside them made them 1.0 or not."""
     return cells.astype(object).map(lambda cell: str(int(cell)) if isinstance(cell, float) else str(cell))
@@ -202,13 +226,34 @@ def run(name: str, split: int, ways: Mapping[str, Fill]) -> dict[str, Any]:
         made = fill(train[list(schema.names)], gaps, schema, split)
         seconds = time.process_time() - start
         for title, filled in made.items():
-            found[title] = judged(filled, truth, hidden, train, schema) | {"cpu": round(seconds, 1)}
+            whole = {"detection": detected(filled, truth, train, schema, split), "cpu": round(seconds, 1)}
+            found[title] = judged(filled, truth, hidden, train, schema) | whole
             print(f"{name} {split} {way}: {title} {found[title]}", flush=True)
     return {"table": name, "split": split, "rows": len(train), "columns": len(schema.names), "ways": found}
 
 
+def table() -> str:
+    """Return the table of what there is: means over the splits of a table."""
+    found: dict[tuple[str, str], list[Mapping[str, float]]] = {}
+    for path in sorted(RESULTS.glob("*.json")):
+        told = json.loads(path.read_bytes())
+        for way, figures in told["ways"].items():
+            found.setdefault((told["table"], way), []).append(figures)
+    rows = [
+        [place, f"**{way}**" if way == OURS else way, *(shown(name, splits) for name in FIGURES), str(len(splits))]
+        for (place, way), splits in found.items()
+    ]
+    return grid(("table", "way", *FIGURES.values(), "splits"), rows)
+
+
+def shown(name: str, splits: Sequence[Mapping[str, float]]) -> str:
+    """Return the mean of a figure over splits."""
+    mean = float(np.mean([split[name] for split in splits]))
+    return seconds(mean) if name == "cpu" else number(mean)
+
+
 def main() -> int:
-    """Run what is missing, and print the table."""
+    """Run what is missing, and write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     cases = [(name, split) for split in range(3) for name in ("support2", "adult")]
     parser.add_argument("--only", choices=[f"{name}-{split}" for name, split in cases])
@@ -219,10 +264,7 @@ def main() -> int:
         path = RESULTS / f"{name}-{split}.json"
         if (asked.only is None and not path.exists()) or asked.only == path.stem:
             path.write_text(json.dumps(run(name, split, WAYS), indent=1) + "\n", encoding="utf-8")
-    for path in sorted(RESULTS.glob("*.json")):
-        told = json.loads(path.read_bytes())
-        for way, found in told["ways"].items():
-            print(f"| {told['table']} {told['split']} | {way} | " + " | ".join(map(str, found.values())) + " |")
+    between(ROOT / "docs/tables.md", table(), "completion")
     return 0
 
 

@@ -57,17 +57,22 @@ class Case:
     series: str = field(default="")
 
 
-CART, MASKED = {"name": "cart"}, {"name": "masked"}
+CART, VAE, WGAN, MASKED = ({"name": name} for name in ("cart", "vae", "wgan_gp", "masked"))
 CASES = (
     *(Case(f"cart-{rows}", rows, 40, CART, series="rows") for rows in (10_000, 50_000, 200_000)),
     *(Case(f"cart-50000x{columns}", 50_000, columns, CART, series="columns") for columns in (10, 160)),
+    *(Case(f"vae-{rows}", rows, 40, VAE, stages=STAGES[:4], series="rows") for rows in (10_000, 50_000)),
+    *(Case(f"vae-50000x{columns}", 50_000, columns, VAE, stages=STAGES[:4], series="columns") for columns in (10, 160)),
     Case("levels-50000", 200_000, 9, CART, levels=50_000),
     Case("levels-50000-masked", 200_000, 9, MASKED, levels=50_000, stages=STAGES[:4], count=10_000),
     Case("masked-10000", 10_000, 40, MASKED, series="rows"),
     Case("masked-50000", 50_000, 40, MASKED, series="rows"),
     Case("ten-million", 50_000, 10, CART, count=10_000_000, stages=STAGES[:4]),
     Case("cart-1000000", 1_000_000, 40, CART, stages=STAGES[:4], series="rows"),
-    Case("masked-1000000", 1_000_000, 40, MASKED, series="rows", stages=STAGES[:4], count=100_000),
+    *(
+        Case(f"{model['name']}-1000000", 1_000_000, 40, model, stages=STAGES[:4], count=100_000, series="rows")
+        for model in (VAE, WGAN, MASKED)
+    ),
 )
 
 

@@ -4,7 +4,8 @@
     python benchmarks/tables.py --cache FOLDER --build       build the peers' environments there: minutes, 4 GB
     python benchmarks/tables.py --cache FOLDER --minutes 60  run what is missing, the most telling first
     python benchmarks/tables.py --only adult,cart            only runs whose line has all these words
-    python benchmarks/tables.py --report                     write docs/tables-measured.md and its plots
+    python benchmarks/tables.py --report                     write docs/tables-measured.md, its plots and the
+                                                             short table of docs/tables.md
 
 Outer 80/20 splits, of which the split is the unit; as many synthetic rows as training rows; settings chosen on inner
 parts. Each run is a process of its own on one thread; costs are processor seconds. Results lie in

@@ -18,10 +18,10 @@ from scipy.stats import t as student
 from imaging.data import SOURCES, Source
 from imaging.schedule import GENERATORS, OURS, REAL, SEEDS, digest_of
 from synthtrail.stages.pictures import grid
-from synthtrail.storage.files import write_bytes, write_text
+from synthtrail.storage.files import write_bytes
+from tabular.markdown import between
 from tabular.runs import Run, Store
 
-BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 EACH = 10  # images of a class on a sheet
 CLASSES = 10
 ENOUGH = 0.9  # of our processor time is what a baseline must have had
@@ -33,12 +33,8 @@ Done = tuple[Run, Result]
 
 def write(docs: Path, store: Store, cache: Path) -> int:
     """Write the tables into docs/images.md and the sheets beside it; return 0."""
-    page = docs / "images.md"
-    before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
-    _, _, after = rest.partition(END)
     lines = [line for source in SOURCES.values() for line in section(source, store, docs, cache)]
-    told = "\n".join([*lines, *fast(store.folder / "speed.json")])
-    write_text(page, f"{before}{BEGIN}\n\n{told}\n{END}{after}")
+    between(docs / "images.md", "\n".join([*lines, *fast(store.folder / "speed.json")]))
     return 0
 
 

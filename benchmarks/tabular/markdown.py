@@ -1,8 +1,20 @@
-"""The little Markdown that the page needs."""
+"""The little Markdown that the pages need."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
+from synthtrail.storage.files import write_text
 from tabular.intervals import Interval
+
+STYLE = {"ours": "**`{}`**", "control": "*`{}`*", "peer": "`{}`"}  # of a generator's name
+
+
+def between(page: Path, told: str, name: str = "measured") -> None:
+    """Write what was measured between the two marks of this name on a page, in place of what stood there."""
+    begin, end = (f"<!-- {name}: {side} -->" for side in ("begin", "end"))
+    before, _, rest = page.read_text(encoding="utf-8").partition(begin)
+    _, _, after = rest.partition(end)
+    write_text(page, f"{before}{begin}\n\n{told}\n{end}{after}")
 
 
 def grid(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -1,5 +1,7 @@
 """`docs/tables-measured.md` from whatever results there are: tables, goals, studies, and what was not run.
 
+The short table in `docs/tables.md` is written with it (`brief`).
+
 python benchmarks/tables.py --report
 """
 
@@ -7,12 +9,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from synthtrail.storage.files import write_text
-from tabular import plots, sections
+from tabular import brief, plots, sections
 from tabular.data import TABLES
 from tabular.generators import Generator, known
 from tabular.goals import NAMES, PAIRS, Race, measure_of, races, single_goals, told
 from tabular.intervals import ranks
-from tabular.markdown import grid, number, seconds
+from tabular.markdown import STYLE, between, grid, number, seconds
 from tabular.runs import Store
 from tabular.schedule import Planned, best_settings
 from tabular.summary import Findings, settings_text
@@ -25,7 +27,6 @@ TITLES = {
     "useful": "TSTR trees", "linear": "TSTR linear", "detection_auc": "detection",
     "alpha_precision": "α-precision", "beta_recall": "β-recall",
 }  # fmt: skip
-STYLE = {"ours": "**`{}`**", "control": "*`{}`*", "peer": "`{}`"}
 HEAD = """# Tables: what was measured
 
 Written by `python benchmarks/tables.py --report` from the results in `benchmarks/results/`, never edited by hand.
@@ -55,7 +56,7 @@ FIXED = """- Peers with two threads; Anonymeter's three risks; a shadow-model at
 
 
 def write(docs: Path, store: Store, planned: Sequence[Planned], results: Path) -> int:
-    """Write the page and its plots."""
+    """Write the page, its plots and the other page's short table."""
     found = Findings.of(store, planned)
     drawn = plots.write(docs / "figures", found)
     parts = [
@@ -64,6 +65,7 @@ def write(docs: Path, store: Store, planned: Sequence[Planned], results: Path) -
         not_run(found),
     ]  # fmt: skip
     write_text(docs / PAGE, "\n".join(part for part in parts if part))
+    between(docs / "tables.md", brief.told(found))
     print(f"{docs / PAGE}: {sum(map(len, found.kept.values()))} results")
     return 0
 

@@ -227,7 +227,7 @@ def test_the_page_tells_figures_goals_and_what_was_not_run(tmp_path: Path) -> No
     """Only what was run is in the table; goals are met or missed by their own marks; the rest is named."""
     store, docs = Store(tmp_path / "results"), tmp_path / "docs"
     docs.mkdir()
-    page = f"# Images\n\n{report.BEGIN}\nwhat was before\n{report.END}\n\nafter\n"
+    page = "# Images\n\n<!-- measured: begin -->\nwhat was before\n<!-- measured: end -->\n\nafter\n"
     (docs / "images.md").write_text(page, encoding="utf-8")
     keep(store, Run("mnist", schedule.OURS), outcome(accuracy=0.981, frechet=1.0))
     keep(store, Run("mnist", "plain_002"), outcome(accuracy=0.9, frechet=4.0))

@@ -15,6 +15,7 @@ import tables as benchmark
 from synthtrail.data.prepare import prepare
 from synthtrail.evaluation import privacy
 from tabular import (
+    brief,
     data,
     environments,
     execute,
@@ -225,6 +226,21 @@ def test_the_page_says_what_was_not_run_and_what_is_of_earlier_code(
     assert "| *`fake`* † |" in page
     assert "- `fake`: tiny defaults 1" in page
     assert "not measured" in {goal.verdict for goal in goals.single_goals(found)}
+
+
+def test_the_short_table_begins_with_real_rows_and_leaves_out_what_was_not_run() -> None:
+    """A generator has the figures of the tables it ran on; seeds of a split are averaged before."""
+
+    def outcome(trees: float) -> dict[str, object]:
+        attack = {"members": 800, "others": 1000, "lowest_members": [0.0, 0.5], "lowest_others": [0.2, 0.4]}
+        metrics = {"tstr_auroc.trees": trees, "trtr_auroc.trees": 0.93, "detection_auc": 0.53}
+        return {"metrics": metrics, "cost": {"fit_cpu_s": 1.24}, "attack": attack}
+
+    runs = {("adult_1000", "cart", "{}"): {(0, 0): outcome(0.9), (0, 1): outcome(0.8), (1, 0): outcome(0.87)}}
+    lines = brief.told(Findings(runs, {}, {}, frozenset())).splitlines()
+    assert [line.split(" | ")[0] for line in lines[2:]] == ["| real rows", "| **`cart`**"]
+    assert lines[3] == "| **`cart`** |  |  |  |  |  | 0.860 | 0.530 | 2/1600 (0.0039) |"
+    assert "| 0.930 |" in lines[2]
 
 
 def test_one_split_proves_no_goal(bench: Bench) -> None:

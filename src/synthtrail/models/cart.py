@@ -35,7 +35,7 @@ class CartSettings:
     """Settings of `Cart`: `least` rows in a leaf at least; `smoothing` is a in the module docstring.
 
     Without `least` it is 30 rows, and 50 for tables of 10,000 rows and more: chosen on inner validation parts for
-    usefulness and the privacy gate (docs/tables.md). Trees grow on at most `rows` rows, drawn at random from more.
+    usefulness and the privacy gate (docs/adr/0015). Trees grow on at most `rows` rows, drawn at random from more.
     """
 
     least: int | None = None
