@@ -189,12 +189,13 @@ def judged(filled: pd.DataFrame, truth: pd.DataFrame, hidden: Cells, train: pd.D
     return {name: round(float(np.mean(values)), 4) for name, values in found.items() if values}
 
 
-def detected(filled: pd.DataFrame, truth: pd.DataFrame, train: pd.DataFrame, schema: Schema, seed: int) -> float:
+def detected(rows: pd.DataFrame, train: pd.DataFrame, schema: Schema, seed: int) -> float:
     """Return how well completed rows are told from as many training rows; whole numbers are rounded for every way."""
-    made = filled.reset_index(drop=True).where(truth.notna())
+    made = rows.copy()
     for column in schema:
-        if column.kind == "integer":
-            made[column.name] = made[column.name].astype(float).round()
+        if column.kind in NUMERIC:
+            numbers = made[column.name].astype(float)
+            made[column.name] = numbers.round() if column.kind == "integer" else numbers
     rng = np.random.default_rng([11, seed])
     real = known_only(train, schema).iloc[rng.permutation(len(train))[: len(made)]].reset_index(drop=True)
     return round(measure_detection(train, real, made, schema, rng)["detection_auc"].value or 0.0, 4)
@@ -226,7 +227,8 @@ def run(name: str, split: int, ways: Mapping[str, Fill]) -> dict[str, Any]:
         made = fill(train[list(schema.names)], gaps, schema, split)
         seconds = time.process_time() - start
         for title, filled in made.items():
-            whole = {"detection": detected(filled, truth, train, schema, split), "cpu": round(seconds, 1)}
+            rows = truth.astype(object).where(~hidden, filled.reset_index(drop=True).astype(object))
+            whole = {"detection": detected(rows, train, schema, split), "cpu": round(seconds, 1)}
             found[title] = judged(filled, truth, hidden, train, schema) | whole
             print(f"{name} {split} {way}: {title} {found[title]}", flush=True)
     return {"table": name, "split": split, "rows": len(train), "columns": len(schema.names), "ways": found}
