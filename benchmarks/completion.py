@@ -157,8 +157,8 @@ def masked(train: pd.DataFrame, gaps: pd.DataFrame, schema: Schema, seed: int) -
     middle = {}
     for column in schema:
         every = pd.DataFrame({number: drawn[column.name].to_numpy() for number, drawn in enumerate(draws)})
-        number = column.kind in NUMERIC
-        middle[column.name] = every.astype(float).mean(axis=1) if number else every.mode(axis=1)[0]
+        numeric = column.kind in NUMERIC
+        middle[column.name] = every.astype(float).mean(axis=1) if numeric else every.mode(axis=1)[0]
     return {OURS: draws[0].reset_index(drop=True), "masked, mean of ten": pd.DataFrame(middle)}
 
 
@@ -198,7 +198,8 @@ def detected(rows: pd.DataFrame, train: pd.DataFrame, schema: Schema, seed: int)
             made[column.name] = numbers.round() if column.kind == "integer" else numbers
     rng = np.random.default_rng([11, seed])
     real = known_only(train, schema).iloc[rng.permutation(len(train))[: len(made)]].reset_index(drop=True)
-    return round(measure_detection(train, real, made, schema, rng)["detection_auc"].value or 0.0, 4)
+    told: Any = measure_detection(train, real, made, schema, rng)["detection_auc"]
+    return float(round(told.value, 4))
 
 
 def said(cells: pd.Series) -> pd.Series:
@@ -225,10 +226,10 @@ def run(name: str, split: int, ways: Mapping[str, Fill]) -> dict[str, Any]:
     for way, fill in ways.items():
         start = time.process_time()
         made = fill(train[list(schema.names)], gaps, schema, split)
-        seconds = time.process_time() - start
+        spent = time.process_time() - start
         for title, filled in made.items():
             rows = truth.astype(object).where(~hidden, filled.reset_index(drop=True).astype(object))
-            whole = {"detection": detected(rows, train, schema, split), "cpu": round(seconds, 1)}
+            whole = {"detection": detected(rows, train, schema, split), "cpu": round(spent, 1)}
             found[title] = judged(filled, truth, hidden, train, schema) | whole
             print(f"{name} {split} {way}: {title} {found[title]}", flush=True)
     return {"table": name, "split": split, "rows": len(train), "columns": len(schema.names), "ways": found}

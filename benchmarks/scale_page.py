@@ -39,15 +39,16 @@ and the time left. `cart` with 10 columns, drawn and written to Parquet in one p
 1,000,000 in 424, 10,000,000 in 417, at 183,000 to 199,000 rows a CPU second. A rule `unique` is the exception: what was
 seen is kept.
 
-**Not measured yet** is what the table says so of. `python benchmarks/scale.py` goes on with it.
+**Not measured yet** is what the table says so of{missing}. `python benchmarks/scale.py` goes on with it.
 """
 
 
-def write(results: Results, docs: Path) -> None:
-    """Write the page and the curves."""
+def write(results: Results, docs: Path, missing: Sequence[str] = ()) -> None:
+    """Write the page and the curves; `missing` are the cases without a result."""
     head = f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|\n"
     table = "".join(map(line, results)) or "\nNothing was measured yet.\n"
-    (docs / "tables-scale.md").write_text(HEAD + head + table + curves(results, docs) + NOTES, encoding="utf-8")
+    notes = NOTES.replace("{missing}", f", and the cases {', '.join(missing)}" if missing else "")
+    (docs / "tables-scale.md").write_text(HEAD + head + table + curves(results, docs) + notes, encoding="utf-8")
 
 
 def line(told: Mapping[str, Any]) -> str:

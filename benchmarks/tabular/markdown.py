@@ -10,10 +10,12 @@ STYLE = {"ours": "**`{}`**", "control": "*`{}`*", "peer": "`{}`"}  # of a genera
 
 
 def between(page: Path, told: str, name: str = "measured") -> None:
-    """Write what was measured between the two marks of this name on a page, in place of what stood there."""
+    """Write what was measured between the two marks of this name on a page; `ValueError` if it has not both."""
     begin, end = (f"<!-- {name}: {side} -->" for side in ("begin", "end"))
-    before, _, rest = page.read_text(encoding="utf-8").partition(begin)
-    _, _, after = rest.partition(end)
+    before, begun, rest = page.read_text(encoding="utf-8").partition(begin)
+    _, ended, after = rest.partition(end)
+    if not (begun and ended):
+        raise ValueError(f"{page} needs the marks {begin} and, after it, {end}: nothing was written")
     write_text(page, f"{before}{begin}\n\n{told}\n{end}{after}")
 
 

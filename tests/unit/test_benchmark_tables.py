@@ -304,3 +304,15 @@ def test_chance_hits_in_a_crowd_do_not_drown_a_leak() -> None:
     assert clean.p > 0.01
     assert found.p < 1e-6
     assert found.tpr > 0.01
+
+
+def test_a_page_without_its_marks_is_left_as_it_was(tmp_path: Path) -> None:
+    """Between the marks everything is replaced; with one of them missing nothing is."""
+    page = tmp_path / "page.md"
+    page.write_text("before\n<!-- x: begin -->\nold\n<!-- x: end -->\nafter\n", encoding="utf-8")
+    markdown.between(page, "new", "x")
+    assert page.read_text(encoding="utf-8") == "before\n<!-- x: begin -->\n\nnew\n<!-- x: end -->\nafter\n"
+    page.write_text("before\n<!-- x: begin -->\nafter\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="nothing was written"):
+        markdown.between(page, "new", "x")
+    assert page.read_text(encoding="utf-8") == "before\n<!-- x: begin -->\nafter\n"
